@@ -1,0 +1,123 @@
+/**
+ * Every code that crosses the wire, in one place: the close codes of a socket, the error codes of a frame or of problem
+ * JSON, and which of the first a refusal with the second becomes.
+ */
+
+/** What a client does after a close code: come back, come back with a fresh token, or give up. */
+export type Retry = "retry" | "retry_with_new_token" | "stop";
+
+/** What a close code says. */
+export interface CloseCodeEntry {
+  /** The name used in logs and docs. */
+  readonly name: string;
+  readonly retry: Retry;
+  readonly meaning: string;
+}
+
+/**
+ * The close codes that the functions send, and those a client sees without one having been sent (1001, 1005, 1006).
+ * Below 4000 they have the meaning of RFC 6455 section 7.4 and the IANA registry.
+ */
+export const CLOSE_CODES = {
+  1000: { name: "done", retry: "stop", meaning: "The conversation ended as it should." },
+  1001: { name: "going_away", retry: "retry", meaning: "The peer went away, or the runtime gave up an idle socket." },
+  1005: { name: "no_status", retry: "retry", meaning: "The socket was closed without a code." },
+  1006: {
+    name: "lost",
+    retry: "retry",
+    meaning: "The connection broke without a close frame: network, or a killed isolate.",
+  },
+  1008: { name: "policy", retry: "stop", meaning: "The request is against a rule of the server." },
+  1009: { name: "too_big", retry: "stop", meaning: "A frame or a request was larger than the limit." },
+  1011: { name: "internal", retry: "retry", meaning: "The server failed." },
+  1012: { name: "hand_over", retry: "retry", meaning: "This isolate ends: the next socket reaches another one." },
+  1013: { name: "try_again_later", retry: "retry", meaning: "Overload, a reader too slow, or Auth out of reach." },
+  4400: {
+    name: "bad_request",
+    retry: "stop",
+    meaning: "A request or too many frames in a row could not be understood.",
+  },
+  4401: { name: "unauthorized", retry: "retry_with_new_token", meaning: "The token is missing, refused or expired." },
+  4403: { name: "forbidden", retry: "stop", meaning: "The origin, the room or the role is not allowed." },
+  4404: { name: "not_found", retry: "stop", meaning: "There is no such room or upstream." },
+  4408: { name: "heartbeat_missed", retry: "retry", meaning: "The client was silent for too long." },
+  4429: { name: "rate_limited", retry: "retry", meaning: "Too many frames, bytes or connections." },
+  4502: { name: "upstream_failed", retry: "retry", meaning: "The upstream refused, failed or broke off." },
+  4504: { name: "upstream_timeout", retry: "retry", meaning: "The upstream did not open in time." },
+} as const satisfies Record<number, CloseCodeEntry>;
+
+/** A close code of the table. */
+export type CloseCode = keyof typeof CLOSE_CODES;
+
+/**
+ * What a client does after `code`: as the table says, and for a code that is not in it (another server's, a proxy's)
+ * `retry`, as a lost connection is the likeliest cause.
+ */
+export function retryAfter(code: number): Retry {
+  return (CLOSE_CODES as Record<number, CloseCodeEntry>)[code]?.retry ?? "retry";
+}
+
+/** What an error code says. */
+export interface ErrorCodeEntry {
+  /** The HTTP status of the problem JSON that carries it. */
+  readonly status: number;
+  readonly retryable: boolean;
+  /** The sentence for people, used as the problem's title. */
+  readonly title: string;
+}
+
+/** The error codes of `error` frames and of problem JSON (its member `code`). */
+export const ERROR_CODES = {
+  bad_request: { status: 400, retryable: false, title: "The request is not valid" },
+  bad_frame: { status: 400, retryable: false, title: "The frame is not valid" },
+  unauthorized: { status: 401, retryable: false, title: "The token is missing or refused" },
+  token_expired: { status: 401, retryable: false, title: "The token has expired" },
+  forbidden: { status: 403, retryable: false, title: "This is not allowed" },
+  origin_forbidden: { status: 403, retryable: false, title: "Pages of this origin may not connect" },
+  not_found: { status: 404, retryable: false, title: "There is nothing here" },
+  room_not_found: { status: 404, retryable: false, title: "There is no such room" },
+  message_not_found: { status: 404, retryable: false, title: "There is no such message" },
+  upstream_not_found: { status: 404, retryable: false, title: "There is no such upstream" },
+  method_not_allowed: { status: 405, retryable: false, title: "This method is not allowed here" },
+  too_large: { status: 413, retryable: false, title: "This is larger than the limit" },
+  unprocessable: { status: 422, retryable: false, title: "The content is not valid" },
+  upgrade_required: { status: 426, retryable: false, title: "This is a WebSocket endpoint" },
+  rate_limited: { status: 429, retryable: true, title: "Too many frames or bytes" },
+  too_many_connections: { status: 429, retryable: true, title: "Too many connections" },
+  internal: { status: 500, retryable: true, title: "The server failed" },
+  upstream_failed: { status: 502, retryable: true, title: "The upstream failed" },
+  auth_unavailable: { status: 503, retryable: true, title: "The Auth server cannot be reached" },
+  store_unavailable: { status: 503, retryable: true, title: "The database cannot be reached" },
+  isolate_draining: { status: 503, retryable: true, title: "This isolate is about to end" },
+  overloaded: { status: 503, retryable: true, title: "The server is overloaded" },
+  slow_reader: { status: 503, retryable: true, title: "The client reads too slowly" },
+  upstream_timeout: { status: 504, retryable: true, title: "The upstream did not open in time" },
+  heartbeat_missed: { status: 408, retryable: true, title: "The client was silent for too long" },
+} as const satisfies Record<string, ErrorCodeEntry>;
+
+/** An error code of the table. */
+export type ErrorCode = keyof typeof ERROR_CODES;
+
+/** An expected failure on its way to a client: its code, and a sentence that holds no secret. */
+export interface Failure {
+  readonly code: ErrorCode;
+  readonly message: string;
+}
+
+const CLOSE_CODE_BY_STATUS: Readonly<Record<number, CloseCode>> = {
+  400: 4400,
+  401: 4401,
+  403: 4403,
+  404: 4404,
+  408: 4408,
+  413: 1009,
+  429: 4429,
+  502: 4502,
+  503: 1013,
+  504: 4504,
+};
+
+/** The close code by which a refusal with an HTTP status reaches a browser, which never sees the status itself. */
+export function closeCodeFor(status: number): CloseCode {
+  return CLOSE_CODE_BY_STATUS[status] ?? (status >= 500 ? 1011 : 1008);
+}
