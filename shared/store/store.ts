@@ -1,0 +1,128 @@
+/** The port to what lasts: rooms, members, each room's log and what is computed from it. */
+import type { Failure } from "../protocol/codes.ts";
+import type { LogFrame, Message, Sender } from "../protocol/chat_server_frames.ts";
+import type { Result } from "../protocol/result.ts";
+
+/** Who may join: any signed-in user (`public`), or members only. A `dm` is the private room of two users. */
+export type RoomKind = "public" | "private" | "dm";
+
+/** What a member may do: owners and moderators add and remove members and delete anyone's messages. */
+export type Role = "owner" | "moderator" | "member";
+
+/** A room as one of its members sees it. */
+export interface RoomView {
+  readonly room: string;
+  readonly kind: RoomKind;
+  /** Names the log: positions in another epoch mean nothing here. */
+  readonly epoch: string;
+  /** The `seq` of the newest event, 0 in an empty room. */
+  readonly head: number;
+  readonly role: Role;
+}
+
+/** One event of a room's log, with the frame that shows it: the same for every member. */
+export interface LogEvent {
+  readonly room: string;
+  readonly seq: number;
+  readonly frame: LogFrame;
+}
+
+/** A durable fact that a user wants written. `actor` is the authenticated user; the store checks what he may. */
+export type Write =
+  | {
+    readonly kind: "message";
+    readonly actor: Sender;
+    readonly room: string;
+    readonly body: string;
+    /** Makes a retry harmless: `(actor, client_id)` gives the first result for ever. */
+    readonly client_id?: string;
+    readonly subject?: string;
+    readonly reply_to?: string;
+    readonly data?: unknown;
+  }
+  | { readonly kind: "edit"; readonly actor: Sender; readonly message_id: string; readonly body: string }
+  | { readonly kind: "delete"; readonly actor: Sender; readonly message_id: string }
+  | {
+    readonly kind: "react";
+    readonly actor: Sender;
+    readonly message_id: string;
+    readonly emoji: string;
+    readonly remove: boolean;
+  }
+  | { readonly kind: "read"; readonly actor: Sender; readonly message_id: string };
+
+/** What a write came to: the event that holds it, or the one that held it already. */
+export interface Written {
+  /** The message that was written, changed or read. */
+  readonly id: string;
+  readonly room: string;
+  readonly seq: number;
+  /** When the event was stored, ISO 8601 in UTC. */
+  readonly created_at: string;
+  /** The event to deliver; absent where nothing new was stored (a retry, a mark that was already further on). */
+  readonly event?: LogEvent;
+}
+
+/** Events of one room in `seq` order without a gap, and where the log ends. */
+export interface EventPage {
+  readonly epoch: string;
+  readonly head: number;
+  readonly events: readonly LogEvent[];
+}
+
+/** Where each log ends, and which rooms each user is a member of. Rooms that do not exist (any more) are missing. */
+export interface Heads {
+  readonly heads: ReadonlyMap<string, { readonly epoch: string; readonly head: number }>;
+  readonly roomsOfUsers: ReadonlyMap<string, readonly RoomView[]>;
+}
+
+/**
+ * Promises of every backend:
+ * - Each room has one log: `seq` 1, 2, 3 … without a gap, assigned in the transaction that stores the event.
+ * - What `post` reported as written is there for every later read, by any backend on the same data.
+ * - `(actor, client_id)` names one message for ever: a retry, also one that races with the first try, gives its result.
+ * - No read or write passes a membership check that the database would refuse. A private room's existence does not
+ *   leak: to one who is no member it answers `room_not_found`, and its messages `message_not_found`.
+ * - An expected refusal is a value. Every method rejects with a `StoreUnavailable` where the database cannot be
+ *   reached, and then it is unknown whether a write took place: repeat it with the same `client_id`.
+ */
+export interface Store {
+  /** Stores each write or refuses it by itself, in order; the results stand in the order of `writes`. */
+  post(writes: readonly Write[]): Promise<readonly Result<Written, Failure>[]>;
+
+  /**
+   * Makes `user` a member of a public room or finds the membership he has. A public room that does not exist is made
+   * with `user` as its owner where `createRooms`. The `member` event of a first join is in the log, and given as
+   * `event`. Refused: `room_not_found` (also for a private room of others).
+   */
+  join(
+    user: Sender,
+    room: string,
+    options: { createRooms: boolean },
+  ): Promise<Result<RoomView & { event?: LogEvent }, Failure>>;
+
+  /** The room of `user` and `other`, made when needed. Refused: `not_found` where `other` is no user, `bad_request` for oneself. */
+  openDirect(user: Sender, other: string): Promise<Result<RoomView, Failure>>;
+
+  /** Events with `seq > since`, at most `limit`. Not for a user: who may see them is checked before. `undefined`: no such room. */
+  eventsSince(room: string, since: number, limit: number): Promise<EventPage | undefined>;
+
+  /** In one call: where the logs of `rooms` end, and the rooms that each of `users` is a member of now. */
+  heads(rooms: readonly string[], users: readonly string[]): Promise<Heads>;
+
+  /** Messages of a room with `seq < before` (the newest ones without it), oldest first, as `user` may read them. */
+  history(
+    user: string,
+    room: string,
+    before: number | undefined,
+    limit: number,
+  ): Promise<Result<{ messages: readonly Message[]; more: boolean }, Failure>>;
+
+  /** How many messages of others `user` has not read, in one room or in all of his. */
+  unread(user: string, room?: string): Promise<Result<number, Failure>>;
+}
+
+/** The database cannot be reached, or did not answer in time. */
+export class StoreUnavailable extends Error {
+  override readonly name = "StoreUnavailable";
+}
