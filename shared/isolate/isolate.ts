@@ -1,0 +1,139 @@
+import { drainTimes } from "./drain_times.ts";
+
+/** Where an isolate is in its life: it takes connections, it hands them over, it has none left. */
+export type IsolateState = "serving" | "draining" | "gone";
+
+/** Why an isolate drains: its age, or what the platform's `beforeunload` says (`cpu`, `memory`, `wall_clock`, …). */
+export type DrainReason = string;
+
+/** How long the hand-over may take. */
+export interface Drain {
+  readonly reason: DrainReason;
+  /** Connections are told to go at random moments inside this window, so that they do not come back all at once. */
+  readonly windowMs: number;
+  /** How long after its moment a connection that has not gone is closed. */
+  readonly graceMs: number;
+}
+
+/** What an isolate is told at its start. */
+export interface IsolateOptions {
+  id: string;
+  /** Wall clock that the platform gives an isolate, in milliseconds: 150,000 (free) or 400,000 (paid). Default 150,000. */
+  wallClockMs?: number;
+  /** The share of the wall clock after which connections are handed over; default 0.8. */
+  drainAt?: number;
+  /** Where it runs, as the platform names it. */
+  region?: string | null;
+  /** Milliseconds since the isolate's boot; default `performance.now()`, whose origin is just that. */
+  ageMs?: () => number;
+  /** Where `beforeunload` is dispatched; default the global scope. */
+  events?: EventTarget;
+  /** Keeps the isolate alive until a promise settles; default the platform's `EdgeRuntime.waitUntil`, where there is one. */
+  waitUntil?: (promise: Promise<unknown>) => void;
+}
+
+/**
+ * This isolate's life: `serving`, then `draining` from a set share of its wall clock or from `beforeunload`, whichever
+ * comes first, then `gone` once its last connection has left. `drain` is told once.
+ */
+export class Isolate {
+  readonly id: string;
+  readonly region: string | null;
+  readonly wallClockMs: number;
+  readonly waitUntil: (promise: Promise<unknown>) => void;
+  readonly #ageMs: () => number;
+  readonly #drainAtMs: number;
+  readonly #events: EventTarget;
+  readonly #listeners = new Set<(drain: Drain) => void>();
+  readonly #onBeforeUnload: (event: Event) => void;
+  #timer: ReturnType<typeof setTimeout> | undefined;
+  #drain: Drain | undefined;
+  #connections = 0;
+
+  constructor(options: IsolateOptions) {
+    this.id = options.id;
+    this.region = options.region ?? null;
+    this.wallClockMs = positive("wallClockMs", options.wallClockMs ?? 150_000);
+    const share = options.drainAt ?? 0.8;
+    if (!(share > 0 && share < 1)) {
+      throw new RangeError(`Cannot start as 'drainAt' must be between 0 and 1: current value is ${share}`);
+    }
+    this.#drainAtMs = this.wallClockMs * share;
+    this.#ageMs = options.ageMs ?? (() => performance.now());
+    this.#events = options.events ?? globalThis;
+    this.waitUntil = options.waitUntil ?? platformWaitUntil;
+    this.#onBeforeUnload = (event) =>
+      this.drain((event as CustomEvent<{ reason?: string }>).detail?.reason ?? "unload");
+    this.#events.addEventListener("beforeunload", this.#onBeforeUnload);
+    this.#timer = setTimeout(() => this.drain("wall_clock"), Math.max(0, this.#drainAtMs - this.#ageMs()));
+    // A process that has nothing else to do may end: this timer alone must not keep it.
+    if (typeof Deno !== "undefined") Deno.unrefTimer(this.#timer);
+  }
+
+  get state(): IsolateState {
+    if (this.#drain === undefined) return "serving";
+    return this.#connections > 0 ? "draining" : "gone";
+  }
+
+  /** Milliseconds since boot. */
+  get ageMs(): number {
+    return Math.round(this.#ageMs());
+  }
+
+  /** Milliseconds until this isolate begins to hand its connections over. */
+  get lifetimeMs(): number {
+    return this.#drain === undefined ? Math.max(0, Math.round(this.#drainAtMs - this.#ageMs())) : 0;
+  }
+
+  /** Begins to hand over; a second call changes nothing. */
+  drain(reason: DrainReason): void {
+    if (this.#drain !== undefined) return;
+    clearTimeout(this.#timer);
+    this.#drain = { reason, ...drainTimes(reason, this.wallClockMs - this.#ageMs()) };
+    for (const listener of this.#listeners) listener(this.#drain);
+  }
+
+  /** Calls `listener` when draining begins, at once where it has begun. Gives the function that ends this. */
+  onDrain(listener: (drain: Drain) => void): () => void {
+    if (this.#drain !== undefined) listener(this.#drain);
+    else this.#listeners.add(listener);
+    return () => this.#listeners.delete(listener);
+  }
+
+  /**
+   * Counts a connection and keeps the isolate alive for it; the function given back, called once it has closed, ends both.
+   */
+  hold(): () => void {
+    // One fresh promise a connection: the platform counts each native promise once, and one already settled would
+    // pin the isolate for ever.
+    const closed = Promise.withResolvers<void>();
+    this.waitUntil(closed.promise);
+    this.#connections++;
+    let held = true;
+    return () => {
+      if (!held) return;
+      held = false;
+      this.#connections--;
+      closed.resolve();
+    };
+  }
+
+  /** Releases the timer and the listener. May be called twice. */
+  dispose(): void {
+    clearTimeout(this.#timer);
+    this.#events.removeEventListener("beforeunload", this.#onBeforeUnload);
+    this.#listeners.clear();
+  }
+}
+
+function platformWaitUntil(promise: Promise<unknown>): void {
+  const platform = globalThis as { EdgeRuntime?: { waitUntil?: (promise: Promise<unknown>) => void } };
+  platform.EdgeRuntime?.waitUntil?.(promise);
+}
+
+function positive(name: string, value: number): number {
+  if (!(value > 0 && Number.isFinite(value))) {
+    throw new RangeError(`Cannot start as '${name}' must be a positive number: current value is ${value}`);
+  }
+  return value;
+}

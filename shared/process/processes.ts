@@ -1,0 +1,327 @@
+import { Mailbox } from "./mailbox.ts";
+import {
+  type Behaviour,
+  EXIT,
+  type ExitNotice,
+  type ExitReason,
+  type Handlers,
+  type InboxFunction,
+  type InFlight,
+  NORMAL,
+  type Pid,
+  type ProcessMessage,
+  type Self,
+  type SendResult,
+  type SpawnOptions,
+} from "./process.ts";
+
+/** What the processes of an isolate are given. */
+export interface ProcessesOptions {
+  /** The first part of every pid: unique over all isolates. Default: random. */
+  isolateId?: string;
+  /** Hears of every crash; default: one line on `console.error`. */
+  onCrash?: (pid: Pid, error: unknown) => void;
+}
+
+/**
+ * The processes of one isolate. Sending to an idle process is a function call; to a busy one, a place in its mailbox,
+ * so every process handles its messages one at a time in the order in which they were sent. A crash ends the process
+ * with a reason and nothing else.
+ */
+export class Processes {
+  readonly isolateId: string;
+  readonly #onCrash: (pid: Pid, error: unknown) => void;
+  /** By pid and by registered name: one look-up finds either. */
+  readonly #running = new Map<string, Running>();
+  #spawned = 0;
+  #count = 0;
+
+  constructor(options: ProcessesOptions = {}) {
+    this.isolateId = options.isolateId ?? newIsolateId();
+    if (!/^[A-Za-z0-9_-]{1,64}$/.test(this.isolateId)) {
+      throw new RangeError(
+        `Cannot make processes as 'isolateId' must be 1 to 64 letters, digits, '_' or '-': current value is "${this.isolateId}"`,
+      );
+    }
+    this.#onCrash = options.onCrash ?? logCrash;
+  }
+
+  /** How many processes run. */
+  get count(): number {
+    return this.#count;
+  }
+
+  /** Starts a process and gives its pid. An inbox function begins at once, up to its first `await`. */
+  spawn(behaviour: Behaviour, options: SpawnOptions = {}): Pid {
+    const pid = `${this.isolateId}.${++this.#spawned}`;
+    const running = new Running(pid, behaviour, options, this.#owner);
+    this.#running.set(pid, running);
+    this.#count++;
+    if (options.name !== undefined) {
+      try {
+        this.register(options.name, pid);
+      } catch (error) {
+        running.end("killed");
+        throw error;
+      }
+    }
+    running.start();
+    return pid;
+  }
+
+  /**
+   * Sends a message to a pid or a registered name. Never throws, whatever the receiver does with it.
+   * `bytes` counts against the receiver's mailbox, and `inFlight` is charged, for as long as the message waits.
+   */
+  send(to: Pid, topic: string, payload: unknown, bytes = 0, inFlight?: InFlight): SendResult {
+    const running = this.#running.get(to);
+    return running === undefined ? "noprocess" : running.receive(topic, payload, bytes, inFlight);
+  }
+
+  /**
+   * Sends a message that must not be dropped: it waits even in a full mailbox. For what comes once in the life of a
+   * process or a connection, as its end does; anything else could fill the memory.
+   */
+  notify(to: Pid, topic: string, payload: unknown): SendResult {
+    const running = this.#running.get(to);
+    return running === undefined ? "noprocess" : running.receive(topic, payload, 0, undefined, true);
+  }
+
+  /** Tells `watcher` of the end of `pid` as topic `EXIT`; at once, with reason `noprocess`, where there is none. */
+  monitor(watcher: Pid, pid: Pid): void {
+    const [watching, watched] = [this.#running.get(watcher), this.#running.get(pid)];
+    if (watching === undefined) return;
+    if (watched === undefined) {
+      watching.receive(EXIT, { pid, reason: "noprocess" } satisfies ExitNotice, 0, undefined, true);
+    } else watching.watch(watched);
+  }
+
+  /** Ends what `monitor` began. */
+  demonitor(watcher: Pid, pid: Pid): void {
+    const watched = this.#running.get(pid);
+    if (watched !== undefined) this.#running.get(watcher)?.unwatch(watched);
+  }
+
+  /** Makes two processes end together, with the same reason, whatever it is. */
+  link(a: Pid, b: Pid): void {
+    const [runningA, runningB] = [this.#running.get(a), this.#running.get(b)];
+    if (runningA === undefined) return runningB?.end("noprocess");
+    if (runningB === undefined) return runningA.end("noprocess");
+    runningA.linkTo(runningB);
+    runningB.linkTo(runningA);
+  }
+
+  /** Ends a process. Nothing happens where there is none. */
+  exit(pid: Pid, reason: ExitReason = NORMAL): void {
+    this.#running.get(pid)?.end(reason);
+  }
+
+  /** Makes `pid` reachable under `name`. Throws where the name is taken or could be a pid. */
+  register(name: string, pid: Pid): void {
+    const running = this.#running.get(pid);
+    if (running === undefined) throw new Error(`Cannot register "${name}" as there is no process ${pid}`);
+    if (name === "" || name.includes(".")) {
+      throw new RangeError(`Cannot register "${name}" as a name must not be empty nor hold a '.', which pids have`);
+    }
+    if (this.#running.has(name)) throw new Error(`Cannot register "${name}" as another process has this name`);
+    running.named(name);
+    this.#running.set(name, running);
+  }
+
+  /** The pid behind a registered name. */
+  whereis(name: string): Pid | undefined {
+    return this.#running.get(name)?.pid;
+  }
+
+  /** Whether a process with this pid or name runs. */
+  isAlive(pid: Pid): boolean {
+    return this.#running.has(pid);
+  }
+
+  readonly #owner: Owner = {
+    monitor: (watcher, pid) => this.monitor(watcher, pid),
+    demonitor: (watcher, pid) => this.demonitor(watcher, pid),
+    link: (a, b) => this.link(a, b),
+    register: (name, pid) => this.register(name, pid),
+    crashed: (pid, error) => this.#onCrash(pid, error),
+    ended: (pid, names) => {
+      this.#count--;
+      this.#running.delete(pid);
+      for (const name of names) this.#running.delete(name);
+    },
+  };
+}
+
+/** What a running process needs of the table it stands in. */
+interface Owner {
+  monitor(watcher: Pid, pid: Pid): void;
+  demonitor(watcher: Pid, pid: Pid): void;
+  link(a: Pid, b: Pid): void;
+  register(name: string, pid: Pid): void;
+  crashed(pid: Pid, error: unknown): void;
+  ended(pid: Pid, names: Iterable<string>): void;
+}
+
+/** One process: its behaviour, its mailbox, and who must hear of its end. */
+class Running implements Self {
+  // Most processes have none of these: a set each would double what an idle connection costs.
+  #watchers: Set<Running> | undefined;
+  #watching: Set<Running> | undefined;
+  #linked: Set<Running> | undefined;
+  #names: Set<string> | undefined;
+  readonly #mailbox: Mailbox;
+  readonly #owner: Owner;
+  readonly #handlers: Handlers | undefined;
+  readonly #inboxFunction: InboxFunction | undefined;
+  #busy = false;
+  #ended = false;
+  /** Wakes the inbox function that waits for a message. */
+  #wake: (() => void) | undefined;
+
+  constructor(readonly pid: Pid, behaviour: Behaviour, options: SpawnOptions, owner: Owner) {
+    this.#mailbox = new Mailbox(options.maxMailboxMessages ?? 10_000, options.maxMailboxBytes ?? 16 * 1024 * 1024);
+    this.#owner = owner;
+    if (typeof behaviour === "function") this.#inboxFunction = behaviour as InboxFunction;
+    else this.#handlers = behaviour as Handlers;
+  }
+
+  start(): void {
+    if (this.#inboxFunction === undefined) return;
+    // Started inside a promise's executor, so that a function that throws before its first await is caught as well.
+    new Promise<void>((resolve) => resolve(this.#inboxFunction!(this.#inbox(), this)))
+      .then(() => this.end(NORMAL), (error) => this.#crash(error));
+  }
+
+  receive(topic: string, payload: unknown, bytes: number, inFlight?: InFlight, mustArrive = false): SendResult {
+    if (this.#ended) return "noprocess";
+    if (this.#busy || this.#handlers === undefined) {
+      if (mustArrive) this.#mailbox.putAnyway(topic, payload, bytes, inFlight);
+      else if (!this.#mailbox.put(topic, payload, bytes, inFlight)) return "mailbox_full";
+      this.#wake?.();
+      return "ok";
+    }
+    this.#busy = true;
+    const pending = this.#handle(topic, payload);
+    if (pending !== undefined) this.#drainAfter(pending);
+    else if (this.#mailbox.isEmpty) this.#busy = false;
+    else this.#drain();
+    return "ok";
+  }
+
+  monitor(pid: Pid): void {
+    this.#owner.monitor(this.pid, pid);
+  }
+
+  demonitor(pid: Pid): void {
+    this.#owner.demonitor(this.pid, pid);
+  }
+
+  link(pid: Pid): void {
+    this.#owner.link(this.pid, pid);
+  }
+
+  register(name: string): void {
+    this.#owner.register(name, this.pid);
+  }
+
+  exit(reason: ExitReason = NORMAL): void {
+    this.end(reason);
+  }
+
+  end(reason: ExitReason): void {
+    if (this.#ended) return;
+    this.#ended = true;
+    this.#mailbox.clear();
+    this.#owner.ended(this.pid, this.#names ?? []);
+    this.#wake?.();
+    for (const watched of this.#watching ?? []) watched.#watchers?.delete(this);
+    const notice: ExitNotice = { pid: this.pid, reason };
+    for (const watcher of this.#watchers ?? []) {
+      watcher.#watching?.delete(this);
+      watcher.receive(EXIT, notice, 0, undefined, true);
+    }
+    for (const linked of this.#linked ?? []) {
+      linked.#linked?.delete(this);
+      linked.end(reason);
+    }
+  }
+
+  watch(watched: Running): void {
+    (watched.#watchers ??= new Set()).add(this);
+    (this.#watching ??= new Set()).add(watched);
+  }
+
+  unwatch(watched: Running): void {
+    watched.#watchers?.delete(this);
+    this.#watching?.delete(watched);
+  }
+
+  linkTo(other: Running): void {
+    (this.#linked ??= new Set()).add(other);
+  }
+
+  named(name: string): void {
+    (this.#names ??= new Set()).add(name);
+  }
+
+  #crash(error: unknown): void {
+    if (this.#ended) return;
+    this.#owner.crashed(this.pid, error);
+    this.end(`crashed: ${error instanceof Error ? error.name : typeof error}`);
+  }
+
+  /** Runs the handler of `topic`; gives a promise where it has to be waited for. */
+  #handle(topic: string, payload: unknown): Promise<unknown> | undefined {
+    // A topic comes from outside: "constructor" and its like must not find what every object inherits.
+    if (topic in Object.prototype) return undefined;
+    const handler = this.#handlers![topic];
+    if (typeof handler !== "function") return undefined;
+    try {
+      const result = handler.call(this.#handlers, payload, this);
+      return result instanceof Promise ? result : undefined;
+    } catch (error) {
+      this.#crash(error);
+      return undefined;
+    }
+  }
+
+  #drainAfter(pending: Promise<unknown>): void {
+    pending.then(() => this.#drain(), (error) => this.#crash(error));
+  }
+
+  #drain(): void {
+    while (!this.#ended) {
+      const message = this.#mailbox.take();
+      if (message === undefined) break;
+      const pending = this.#handle(message.topic, message.payload);
+      if (pending !== undefined) return this.#drainAfter(pending);
+    }
+    this.#busy = false;
+  }
+
+  async *#inbox(): AsyncGenerator<ProcessMessage> {
+    while (!this.#ended) {
+      const message = this.#mailbox.take();
+      if (message !== undefined) yield message;
+      else await this.#nextMessage();
+    }
+  }
+
+  #nextMessage(): Promise<void> {
+    return new Promise((resolve) => {
+      this.#wake = () => {
+        this.#wake = undefined;
+        resolve();
+      };
+    });
+  }
+}
+
+function newIsolateId(): string {
+  return crypto.randomUUID().replaceAll("-", "").slice(0, 16);
+}
+
+function logCrash(pid: Pid, error: unknown): void {
+  // deno-lint-ignore no-console
+  console.error(`process ${pid} crashed:`, error);
+}
