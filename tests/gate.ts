@@ -1,0 +1,82 @@
+/**
+ * The project's one gate: format, lint, types, architecture and every test, in this order and with one closing line.
+ *
+ * ```
+ * deno task test              all of it
+ * deno task test PATH…        these tests only; flags of `deno test` may follow
+ * deno task check             format, lint, types and architecture
+ * ```
+ *
+ * The last line on stdout is `N passed, N failed, N skipped`; the exit code is 1 where anything failed.
+ */
+// deno-lint-ignore-file no-console
+import { findTestFiles, planTests, type TestGroup } from "./gate/plan_tests.ts";
+import { addReports, type Report, runTests } from "./gate/run_tests.ts";
+
+/** A hung test must not hang whoever waits for the gate. */
+const TIME_LIMIT_MS = 14 * 60_000;
+
+const deadline = AbortSignal.timeout(TIME_LIMIT_MS);
+const startedAt = performance.now();
+
+Deno.chdir(new URL("..", import.meta.url));
+const report = addReports(await runGate(Deno.args));
+printReport(report);
+Deno.exit(report.failed.length === 0 ? 0 : 1);
+
+async function runGate(args: readonly string[]): Promise<Report[]> {
+  if (args[0] === "--static") {
+    return [
+      ...await runChecks(),
+      ...await runGroups(planAll().filter(({ name }) => name === "architecture")),
+    ];
+  }
+  if (args.length > 0) return [await runTests([], { args, signal: deadline })];
+  return [...await runChecks(), ...await runGroups(planAll())];
+}
+
+async function runChecks(): Promise<Report[]> {
+  // In CI a lock file that lags behind the imports fails; elsewhere it is written anew.
+  const frozen = Deno.env.get("CI") === "true" ? ["--frozen"] : [];
+  return [
+    await runCheck("format", ["fmt", "--check"]),
+    await runCheck("lint", ["lint"]),
+    await runCheck("types", ["check", ...frozen, "."]),
+  ];
+}
+
+async function runCheck(name: string, args: readonly string[]): Promise<Report> {
+  printHeading(`${name}: deno ${args.join(" ")}`);
+  const command = new Deno.Command(Deno.execPath(), { args: [...args], stdin: "null", signal: deadline });
+  const { code, stdout, stderr, success } = await command.output();
+  if (success) return { passed: 1, failed: [], skipped: [] };
+  console.log(new TextDecoder().decode(stdout) + new TextDecoder().decode(stderr));
+  return { passed: 0, failed: [`${name}: deno ${args.join(" ")} ended with exit code ${code}`], skipped: [] };
+}
+
+function planAll(): TestGroup[] {
+  const mirrored = [...Deno.readDirSync("shared")].map(({ name }) => name);
+  return planTests([...findTestFiles("tests")], new Set([...mirrored, "gate", "support"]));
+}
+
+async function runGroups(groups: readonly TestGroup[]): Promise<Report[]> {
+  const reports: Report[] = [];
+  for (const { name, files, parallel } of groups) {
+    printHeading(`${name}: ${files.length} ${files.length === 1 ? "file" : "files"}`);
+    const args = ["--no-check", ...(parallel ? ["--parallel"] : [])];
+    reports.push(await runTests(files, { args, signal: deadline }));
+  }
+  return reports;
+}
+
+function printHeading(text: string): void {
+  const seconds = ((performance.now() - startedAt) / 1000).toFixed(0);
+  console.log(`\n== ${text} (at ${seconds} s)`);
+}
+
+function printReport({ passed, failed, skipped }: Report): void {
+  console.log(`\n== took ${((performance.now() - startedAt) / 1000).toFixed(1)} s`);
+  for (const line of skipped) console.log(`skipped  ${line}`);
+  for (const line of failed) console.log(`FAILED   ${line}`);
+  console.log(`${passed} passed, ${failed.length} failed, ${skipped.length} skipped`);
+}

@@ -1,0 +1,75 @@
+import { readJunit, type TestOutcome } from "./read_junit.ts";
+
+/** What a run of tests came to. Each failure and each skipped test is one line. */
+export interface Report {
+  readonly passed: number;
+  readonly failed: readonly string[];
+  readonly skipped: readonly string[];
+}
+
+/** How tests are run. */
+export interface RunTestsOptions {
+  /** The folder that paths count from; the current one unless given. */
+  readonly cwd?: string;
+  /** Further arguments of `deno test`. */
+  readonly args?: readonly string[];
+  /** What stops the run; it then counts as failed. */
+  readonly signal?: AbortSignal;
+  /** Where the runner's own lines go; `inherit` unless given. */
+  readonly output?: "inherit" | "null";
+}
+
+/**
+ * Runs `deno test` and counts by its JUnit report, so that nothing a test prints can change the result. Whatever a report
+ * leaves out counts as failed: a run that crashed or was stopped, a file of which no test ran, an exit code that no failed
+ * test explains. A skipped test must say why at the end of its name, as `… (skipped: reason)`.
+ *
+ * @param files the test files; each of them has to show up in the report
+ */
+export async function runTests(files: readonly string[], options: RunTestsOptions = {}): Promise<Report> {
+  const folder = await Deno.makeTempDir({ prefix: "gate-" });
+  try {
+    const junitPath = `${folder}/junit.xml`;
+    const { cwd, args = [], signal, output = "inherit" } = options;
+    const status = await new Deno.Command(Deno.execPath(), {
+      args: ["test", "-A", "--no-prompt", `--junit-path=${junitPath}`, ...args, ...files],
+      cwd,
+      stdin: "null",
+      stdout: output,
+      stderr: output,
+      signal,
+    }).spawn().status;
+    const xml = await Deno.readTextFile(junitPath).catch(() => undefined);
+    if (xml === undefined) return { passed: 0, failed: [describeCrash(status, signal)], skipped: [] };
+    return summarize(readJunit(xml), files, status);
+  } finally {
+    await Deno.remove(folder, { recursive: true });
+  }
+}
+
+function describeCrash(status: Deno.CommandStatus, signal: AbortSignal | undefined): string {
+  if (signal?.aborted) return "the tests were stopped: they took too long";
+  return `the tests ended without a report (${status.signal ?? `exit code ${status.code}`})`;
+}
+
+function summarize(tests: readonly TestOutcome[], files: readonly string[], status: Deno.CommandStatus): Report {
+  const reported = new Set(tests.map(({ file }) => file.replace(/^\.\//, "")));
+  const line = ({ file, name }: TestOutcome) => `${file.replace(/^\.\//, "")}: ${name}`;
+  const skipped = tests.filter(({ outcome }) => outcome === "skipped").map(line);
+  const failed = [
+    ...tests.filter(({ outcome }) => outcome === "failed").map(line),
+    ...files.filter((file) => !reported.has(file)).map((file) => `${file}: none of its tests ran`),
+    ...skipped.filter((name) => !/\(skipped: .+\)$/.test(name)).map((name) => `${name}: is skipped without a reason`),
+  ];
+  if (!status.success && failed.length === 0) failed.push(`the tests ended with exit code ${status.code}`);
+  return { passed: tests.filter(({ outcome }) => outcome === "passed").length, failed, skipped };
+}
+
+/** Adds reports up. */
+export function addReports(reports: readonly Report[]): Report {
+  return {
+    passed: reports.reduce((sum, { passed }) => sum + passed, 0),
+    failed: reports.flatMap(({ failed }) => failed),
+    skipped: reports.flatMap(({ skipped }) => skipped),
+  };
+}
