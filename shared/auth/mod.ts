@@ -1,0 +1,10 @@
+export { checkOrigin } from "./check_origin.ts";
+export { type Authenticator, type AuthSettings, createAuthenticator } from "./create_authenticator.ts";
+export type { Claims } from "./decode_token.ts";
+export { findToken, type FoundToken, type TokenSource } from "./find_token.ts";
+export type { Identity } from "./identity.ts";
+export type { JsonWebKeySet } from "./key_set.ts";
+export { parseAllowedOrigins } from "./parse_allowed_origins.ts";
+export { readAuthSettings } from "./read_auth_settings.ts";
+export { redactUrl } from "./redact_url.ts";
+export { selectProtocol } from "./select_protocol.ts";
