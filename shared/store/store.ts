@@ -51,22 +51,30 @@ export type Write =
   }
   | { readonly kind: "read"; readonly actor: Sender; readonly message_id: string };
 
-/** What a write came to: the event that holds it, or the one that held it already. */
+/** What a write came to: the event that holds it, or, where nothing new was stored, the message it is about. */
 export interface Written {
   /** The message that was written, changed or read. */
   readonly id: string;
   readonly room: string;
   readonly seq: number;
-  /** When the event was stored, ISO 8601 in UTC. */
+  /** When that was stored, ISO 8601 in UTC. */
   readonly created_at: string;
   /** The event to deliver; absent where nothing new was stored (a retry, a mark that was already further on). */
   readonly event?: LogEvent;
 }
 
-/** Events of one room in `seq` order without a gap, and where the log ends. */
+/**
+ * Events of one room in `seq` order without a gap, and where the log ends.
+ *
+ * A reader who stands at `since` may go on with them unless `epoch` is not his (another log), `since < floor` (the log
+ * was trimmed: what he misses is gone) or `since > head` (the log was restored to an earlier state): then he reads
+ * `history` and starts from `head`.
+ */
 export interface EventPage {
   readonly epoch: string;
   readonly head: number;
+  /** Events up to and including this `seq` are no longer kept, 0 where all are. */
+  readonly floor: number;
   readonly events: readonly LogEvent[];
 }
 
@@ -83,6 +91,9 @@ export interface Heads {
  * - `(actor, client_id)` names one message for ever: a retry, also one that races with the first try, gives its result.
  * - No read or write passes a membership check that the database would refuse. A private room's existence does not
  *   leak: to one who is no member it answers `room_not_found`, and its messages `message_not_found`.
+ *   To one who is no member of a public room a write answers `forbidden`.
+ * - The frames of old events show their message as it is now: what was deleted does not come out of the log again.
+ * - Text that the database cannot hold (NUL, half a surrogate pair) is refused for that write alone.
  * - An expected refusal is a value. Every method rejects with a `StoreUnavailable` where the database cannot be
  *   reached, and then it is unknown whether a write took place: repeat it with the same `client_id`.
  */
@@ -104,13 +115,16 @@ export interface Store {
   /** The room of `user` and `other`, made when needed. Refused: `not_found` where `other` is no user, `bad_request` for oneself. */
   openDirect(user: Sender, other: string): Promise<Result<RoomView, Failure>>;
 
-  /** Events with `seq > since`, at most `limit`. Not for a user: who may see them is checked before. `undefined`: no such room. */
+  /** Events with `seq > since`, at most `limit` and `MAX_PAGE`. Not for a user: who may see them is checked before. `undefined`: no such room. */
   eventsSince(room: string, since: number, limit: number): Promise<EventPage | undefined>;
 
   /** In one call: where the logs of `rooms` end, and the rooms that each of `users` is a member of now. */
   heads(rooms: readonly string[], users: readonly string[]): Promise<Heads>;
 
-  /** Messages of a room with `seq < before` (the newest ones without it), oldest first, as `user` may read them. */
+  /**
+   * Messages of a room with `seq < before` (the newest ones without it), oldest first, as `user` may read them: those
+   * of his rooms and of public ones. At most `limit`, and never more than `MAX_PAGE`.
+   */
   history(
     user: string,
     room: string,
@@ -118,9 +132,15 @@ export interface Store {
     limit: number,
   ): Promise<Result<{ messages: readonly Message[]; more: boolean }, Failure>>;
 
-  /** How many messages of others `user` has not read, in one room or in all of his. */
+  /**
+   * How many messages of others, written since he joined and not deleted, `user` has not read, in one room or in all of
+   * his. Refused: `room_not_found`, and `forbidden` where he is no member of a public room.
+   */
   unread(user: string, room?: string): Promise<Result<number, Failure>>;
 }
+
+/** The most messages that one call of `history`, and the most events that one call of `eventsSince` gives. */
+export const MAX_PAGE = 1000;
 
 /** The database cannot be reached, or did not answer in time. */
 export class StoreUnavailable extends Error {

@@ -1,0 +1,470 @@
+import type { LogFrame, Message, Sender } from "../protocol/chat_server_frames.ts";
+import type { Failure } from "../protocol/codes.ts";
+import { err, ok, type Result } from "../protocol/result.ts";
+import { checkWrite, isRoomId, isUuid, storableSender } from "./check_write.ts";
+import {
+  type LogEvent,
+  MAX_PAGE,
+  type Role,
+  type RoomKind,
+  type RoomView,
+  type Store,
+  type Write,
+  type Written,
+} from "./store.ts";
+
+/** Options of `memoryStore`; tests pass their own clock and ids. */
+export interface MemoryStoreOptions {
+  /** Milliseconds since 1970, `Date.now` by default. */
+  readonly now?: () => number;
+  /** Makes the ids of messages, random UUIDs by default. */
+  readonly newId?: () => string;
+  /** Whether there is a user with this id; by default every UUID names one. */
+  readonly users?: (id: string) => boolean;
+  /** How many events a room keeps at least before it forgets the oldest, and the messages they brought; 10,000 by default. */
+  readonly maxEventsPerRoom?: number;
+}
+
+/** A store with the SQL functions that set rooms up: as called by the server, for tests and for development without a database. */
+export interface MemoryStore extends Store {
+  /** Makes a room; the first of `members` is its owner. Refused: `bad_request` for a bad or taken id. */
+  createRoom(
+    kind: Exclude<RoomKind, "dm">,
+    id: string,
+    name: string | undefined,
+    members: readonly string[],
+  ): Promise<Result<undefined, Failure>>;
+  /** Adds a member, or changes the role of one; `event` is absent where he had it already. */
+  addMember(room: string, user: string, role?: Role): Promise<Result<{ event?: LogEvent }, Failure>>;
+  /** Ends a membership; `event` is absent where there was none. */
+  removeMember(room: string, user: string): Promise<Result<{ event?: LogEvent }, Failure>>;
+}
+
+interface Member {
+  role: Role;
+  readonly joinedSeq: number;
+  readonly joinedAt: string;
+  /** 0 and null until the first mark. */
+  readSeq: number;
+  readAt: string | null;
+}
+
+interface StoredMessage {
+  readonly id: string;
+  readonly room: Room;
+  readonly seq: number;
+  readonly sender: Sender;
+  readonly replyTo?: string;
+  readonly clientId?: string;
+  readonly createdAt: string;
+  subject?: string;
+  data?: Message["data"];
+  body: string;
+  updatedAt: string;
+  editedAt?: string;
+  deletedAt?: string;
+  readonly reactions: Map<string, Set<string>>;
+}
+
+/** What the log keeps of an event; its frame is made when it is read, from the message as it is then. */
+type Entry =
+  & { readonly seq: number; readonly at: string; readonly user: string }
+  & (
+    | { readonly kind: "message" | "edit" | "delete" | "read"; readonly message: StoredMessage }
+    | { readonly kind: "reaction"; readonly message: StoredMessage; readonly emoji: string; readonly removed: boolean }
+    | { readonly kind: "member"; readonly role: Role; readonly change: "added" | "removed" | "role" }
+  );
+type EntryDraft = Entry extends infer E ? E extends Entry ? Omit<E, "seq"> : never : never;
+
+interface Room {
+  readonly id: string;
+  readonly kind: RoomKind;
+  readonly epoch: string;
+  head: number;
+  /** `entries[0]` has the `seq` after this. */
+  floor: number;
+  readonly entries: Entry[];
+  readonly members: Map<string, Member>;
+}
+
+/** A store in the memory of one isolate: all promises of the port but that it lasts, and that it forgets what a long room said first. */
+export function memoryStore(options: MemoryStoreOptions = {}): MemoryStore {
+  const { now = Date.now, newId = () => crypto.randomUUID(), users = isUuid, maxEventsPerRoom = 10_000 } = options;
+  if (!(maxEventsPerRoom >= 1)) {
+    throw new RangeError(
+      `Cannot open a store as 'maxEventsPerRoom' must be >= 1: current value is ${maxEventsPerRoom}`,
+    );
+  }
+  const rooms = new Map<string, Room>();
+  const roomsByUser = new Map<string, Set<Room>>();
+  const messages = new Map<string, StoredMessage>();
+  const messagesByClientId = new Map<string, StoredMessage>();
+
+  const timestamp = () => new Date(now()).toISOString();
+
+  function openRoom(id: string, kind: RoomKind): Room {
+    const room: Room = { id, kind, epoch: crypto.randomUUID(), head: 0, floor: 0, entries: [], members: new Map() };
+    rooms.set(id, room);
+    return room;
+  }
+
+  function append(room: Room, draft: EntryDraft): LogEvent {
+    const entry: Entry = { ...draft, seq: ++room.head };
+    room.entries.push(entry);
+    if (room.entries.length >= 2 * maxEventsPerRoom) trim(room);
+    return eventOf(room, entry);
+  }
+
+  /** Runs once in `maxEventsPerRoom` events, so that moving what stays costs little an event. */
+  function trim(room: Room): void {
+    for (const entry of room.entries.splice(0, maxEventsPerRoom)) {
+      room.floor = entry.seq;
+      if (entry.kind !== "message") continue;
+      messages.delete(entry.message.id);
+      messagesByClientId.delete(clientKey(entry.user, entry.message.clientId));
+    }
+  }
+
+  function setMember(room: Room, user: string, role: Role): LogEvent | undefined {
+    const member = room.members.get(user);
+    if (member?.role === role) return undefined;
+    const at = timestamp();
+    if (member !== undefined) member.role = role;
+    else room.members.set(user, { role, joinedSeq: room.head + 1, joinedAt: at, readSeq: 0, readAt: null });
+    roomsByUser.set(user, (roomsByUser.get(user) ?? new Set()).add(room));
+    return append(room, { kind: "member", at, user, role, change: member === undefined ? "added" : "role" });
+  }
+
+  function post(write: Write): Result<Written, Failure> {
+    const failure = checkWrite(write);
+    if (failure !== undefined) return err(failure);
+    return write.kind === "message" ? postMessage(write) : postChange(write);
+  }
+
+  function postMessage(write: Write & { kind: "message" }): Result<Written, Failure> {
+    const key = clientKey(write.actor.id, write.client_id);
+    const earlier = messagesByClientId.get(key);
+    if (earlier !== undefined) return ok(writtenBefore(earlier));
+    const room = rooms.get(write.room);
+    if (room === undefined) return err(ROOM_NOT_FOUND);
+    const refusal = refusalToWrite(room, write.actor.id, ROOM_NOT_FOUND);
+    if (refusal !== undefined) return err(refusal);
+    if (write.reply_to !== undefined && messages.get(write.reply_to)?.room !== room) return err(MESSAGE_NOT_FOUND);
+
+    const at = timestamp();
+    const message: StoredMessage = {
+      id: newId(),
+      room,
+      seq: room.head + 1,
+      sender: storableSender(write.actor),
+      replyTo: write.reply_to,
+      clientId: write.client_id,
+      createdAt: at,
+      subject: write.subject,
+      data: structuredClone(write.data ?? undefined) as Message["data"],
+      body: write.body,
+      updatedAt: at,
+      reactions: new Map(),
+    };
+    messages.set(message.id, message);
+    if (write.client_id !== undefined) messagesByClientId.set(key, message);
+    return ok(written(message, append(room, { kind: "message", at, user: message.sender.id, message }), at));
+  }
+
+  function postChange(write: Exclude<Write, { kind: "message" }>): Result<Written, Failure> {
+    const message = messages.get(write.message_id.toLowerCase());
+    if (message === undefined) return err(MESSAGE_NOT_FOUND);
+    const refusal = refusalToWrite(message.room, write.actor.id, MESSAGE_NOT_FOUND);
+    if (refusal !== undefined) return err(refusal);
+    switch (write.kind) {
+      case "edit":
+        return edit(message, write.actor.id, write.body);
+      case "delete":
+        return remove(message, write.actor.id);
+      case "react":
+        return react(message, write.actor.id, write.emoji, write.remove);
+      case "read":
+        return read(message, write.actor.id);
+    }
+  }
+
+  function edit(message: StoredMessage, user: string, body: string): Result<Written, Failure> {
+    if (message.sender.id !== user) return err({ code: "forbidden", message: "Only its author may edit a message." });
+    if (message.deletedAt !== undefined) return err(MESSAGE_NOT_FOUND);
+    if (message.body === body) return ok(writtenBefore(message));
+    const at = timestamp();
+    message.body = body;
+    message.editedAt = message.updatedAt = at;
+    return ok(written(message, append(message.room, { kind: "edit", at, user, message }), at));
+  }
+
+  function remove(message: StoredMessage, user: string): Result<Written, Failure> {
+    const isModerator = message.room.members.get(user)?.role !== "member";
+    if (message.sender.id !== user && !isModerator) {
+      return err({ code: "forbidden", message: "Only its author, an owner or a moderator may delete a message." });
+    }
+    if (message.deletedAt !== undefined) return ok(writtenBefore(message));
+    const at = timestamp();
+    message.body = "";
+    message.subject = message.data = undefined;
+    message.deletedAt = message.updatedAt = at;
+    message.reactions.clear();
+    return ok(written(message, append(message.room, { kind: "delete", at, user, message }), at));
+  }
+
+  function react(message: StoredMessage, user: string, emoji: string, removed: boolean): Result<Written, Failure> {
+    if (message.deletedAt !== undefined) return err(MESSAGE_NOT_FOUND);
+    const reacted = message.reactions.get(emoji) ?? new Set();
+    if (reacted.has(user) !== removed) return ok(writtenBefore(message));
+    if (removed) reacted.delete(user);
+    else if (reactionsOf(message, user) >= MAX_REACTIONS) return err(TOO_MANY_REACTIONS);
+    else reacted.add(user);
+    if (reacted.size > 0) message.reactions.set(emoji, reacted);
+    else message.reactions.delete(emoji);
+    const at = timestamp();
+    return ok(written(message, append(message.room, { kind: "reaction", at, user, message, emoji, removed }), at));
+  }
+
+  function read(message: StoredMessage, user: string): Result<Written, Failure> {
+    const member = message.room.members.get(user)!;
+    if (message.seq <= member.readSeq) return ok(writtenBefore(message));
+    const at = timestamp();
+    member.readSeq = message.seq;
+    member.readAt = at;
+    return ok(written(message, append(message.room, { kind: "read", at, user, message }), at));
+  }
+
+  function unreadIn(room: Room, user: string): number {
+    const member = room.members.get(user)!;
+    const position = Math.max(member.readSeq, member.joinedSeq);
+    const later = room.entries.slice(Math.max(0, position - room.floor));
+    return later.filter((entry) => entry.kind === "message" && isUnread(entry.message, user)).length;
+  }
+
+  function openDirect(user: string, other: string): Result<RoomView, Failure> {
+    if (user === other) return err({ code: "bad_request", message: "There is no room of a user with himself." });
+    if (!users(other)) return err({ code: "not_found", message: "There is no such user." });
+    const pair = [user, other].sort();
+    const id = `dm:${pair.join(":")}`;
+    const room = rooms.get(id) ?? openRoom(id, "dm");
+    if (room.head === 0) { for (const one of pair) setMember(room, one, "member"); }
+    return viewFor(room, user);
+  }
+
+  return {
+    // deno-lint-ignore require-await -- what goes wrong in here rejects, as with every other backend
+    async post(writes) {
+      return writes.map(post);
+    },
+    // deno-lint-ignore require-await
+    async join(user, id, { createRooms }) {
+      if (!isRoomId(id)) return err(ROOM_NOT_FOUND);
+      const mayCreate = createRooms && !id.startsWith("dm:");
+      const existing = rooms.get(id);
+      const room = existing ?? (mayCreate ? openRoom(id, "public") : undefined);
+      if (room === undefined || !mayRead(room, user.id)) return err(ROOM_NOT_FOUND);
+      if (room.members.has(user.id)) return ok(viewOf(room, user.id));
+      const event = setMember(room, user.id, existing === undefined ? "owner" : "member");
+      return ok({ ...viewOf(room, user.id), ...withEvent(event) });
+    },
+    // deno-lint-ignore require-await
+    async openDirect(user, other) {
+      return openDirect(user.id.toLowerCase(), other.toLowerCase());
+    },
+    // deno-lint-ignore require-await
+    async eventsSince(id, since, limit) {
+      const room = rooms.get(id);
+      if (room === undefined) return undefined;
+      const start = Math.max(0, since - room.floor);
+      const entries = room.entries.slice(start, start + pageSize(limit));
+      const events = entries.map((entry) => eventOf(room, entry));
+      return { epoch: room.epoch, head: room.head, floor: room.floor, events };
+    },
+    // deno-lint-ignore require-await
+    async heads(ids, userIds) {
+      const known = ids.flatMap((id) => rooms.get(id) ?? []);
+      const viewsOf = (user: string) => [...roomsByUser.get(user) ?? []].map((room) => viewOf(room, user));
+      return {
+        heads: new Map(known.map(({ id, epoch, head }) => [id, { epoch, head }])),
+        roomsOfUsers: new Map(userIds.map((user) => [user, viewsOf(user)])),
+      };
+    },
+    // deno-lint-ignore require-await
+    async history(user, id, before, limit) {
+      const room = rooms.get(id);
+      if (room === undefined || !mayRead(room, user)) return err(ROOM_NOT_FOUND);
+      const older = room.entries.filter((entry) => entry.kind === "message" && entry.seq < (before ?? Infinity));
+      const page = older.slice(-pageSize(limit));
+      const shown = page.flatMap((entry) => entry.kind === "message" ? messageFor(entry.message, user) : []);
+      return ok({ messages: shown, more: page.length < older.length });
+    },
+    // deno-lint-ignore require-await
+    async unread(user, id) {
+      if (id === undefined) {
+        return ok([...roomsByUser.get(user) ?? []].reduce((sum, room) => sum + unreadIn(room, user), 0));
+      }
+      const room = rooms.get(id);
+      if (room === undefined) return err(ROOM_NOT_FOUND);
+      const refusal = refusalToWrite(room, user, ROOM_NOT_FOUND);
+      return refusal === undefined ? ok(unreadIn(room, user)) : err(refusal);
+    },
+    // deno-lint-ignore require-await
+    async createRoom(kind, id, _name, members) {
+      if (!isRoomId(id) || id.startsWith("dm:")) return err({ code: "bad_request", message: "This is no room id." });
+      if (rooms.has(id)) return err({ code: "bad_request", message: "There is a room with this id." });
+      if (!members.every(users)) return err({ code: "not_found", message: "There is no such user." });
+      const room = openRoom(id, kind);
+      members.forEach((user, index) => setMember(room, user, index === 0 ? "owner" : "member"));
+      return ok(undefined);
+    },
+    // deno-lint-ignore require-await
+    async addMember(id, user, role = "member") {
+      const room = rooms.get(id);
+      if (room === undefined) return err(ROOM_NOT_FOUND);
+      if (room.kind === "dm") return err(DIRECT_ROOM);
+      if (!users(user)) return err({ code: "not_found", message: "There is no such user." });
+      return ok(withEvent(setMember(room, user, role)));
+    },
+    // deno-lint-ignore require-await
+    async removeMember(id, user) {
+      const room = rooms.get(id);
+      if (room === undefined) return err(ROOM_NOT_FOUND);
+      if (room.kind === "dm") return err(DIRECT_ROOM);
+      const member = room.members.get(user);
+      if (member === undefined) return ok({});
+      room.members.delete(user);
+      roomsByUser.get(user)?.delete(room);
+      const draft = { kind: "member", at: timestamp(), user, role: member.role, change: "removed" } as const;
+      return ok({ event: append(room, draft) });
+    },
+  };
+}
+
+const ROOM_NOT_FOUND: Failure = { code: "room_not_found", message: "There is no such room." };
+const MESSAGE_NOT_FOUND: Failure = { code: "message_not_found", message: "There is no such message." };
+const NO_MEMBER: Failure = { code: "forbidden", message: "Only members may do this: join the room first." };
+const DIRECT_ROOM: Failure = { code: "forbidden", message: "The members of a direct room do not change." };
+/** How many different emoji one user may put on one message. */
+const MAX_REACTIONS = 20;
+const TOO_MANY_REACTIONS: Failure = {
+  code: "unprocessable",
+  message: `A user puts at most ${MAX_REACTIONS} reactions on a message.`,
+};
+
+/** Why `user` may not write in `room`; `hidden` is the answer where he must not learn that it exists. */
+function refusalToWrite(room: Room, user: string, hidden: Failure): Failure | undefined {
+  if (room.members.has(user)) return undefined;
+  return room.kind === "public" ? NO_MEMBER : hidden;
+}
+
+function mayRead(room: Room, user: string): boolean {
+  return room.kind === "public" || room.members.has(user);
+}
+
+function viewOf(room: Room, user: string): RoomView {
+  const { id, kind, epoch, head } = room;
+  return { room: id, kind, epoch, head, role: room.members.get(user)!.role };
+}
+
+function viewFor(room: Room, user: string): Result<RoomView, Failure> {
+  return room.members.has(user) ? ok(viewOf(room, user)) : err(ROOM_NOT_FOUND);
+}
+
+function written(message: StoredMessage, event: LogEvent, at: string): Written {
+  return { id: message.id, room: message.room.id, seq: event.seq, created_at: at, event };
+}
+
+function writtenBefore({ id, room, seq, createdAt }: StoredMessage): Written {
+  return { id, room: room.id, seq, created_at: createdAt };
+}
+
+function withEvent(event: LogEvent | undefined): { event?: LogEvent } {
+  return event === undefined ? {} : { event };
+}
+
+function clientKey(user: string, clientId: string | undefined): string {
+  return `${user} ${clientId}`;
+}
+
+function pageSize(limit: number): number {
+  return Math.min(Math.max(1, limit), MAX_PAGE);
+}
+
+function isUnread(message: StoredMessage, user: string): boolean {
+  return message.sender.id !== user && message.deletedAt === undefined;
+}
+
+function reactionsOf(message: StoredMessage, user: string): number {
+  return [...message.reactions.values()].filter((users) => users.has(user)).length;
+}
+
+function eventOf(room: Room, entry: Entry): LogEvent {
+  return { room: room.id, seq: entry.seq, frame: frameOf(room, entry) };
+}
+
+function frameOf(room: Room, entry: Entry): LogFrame {
+  const { seq, user: user_id } = entry;
+  if (entry.kind === "member") {
+    return { type: "member", room: room.id, seq, user_id, role: entry.role, change: entry.change };
+  }
+  const message_id = entry.message.id;
+  switch (entry.kind) {
+    case "message":
+      return { type: "new_message", message: messageAsSent(entry.message) };
+    case "edit": {
+      const { body, editedAt = entry.at } = entry.message;
+      return { type: "message_edited", room: room.id, seq, message_id, user_id, body, edited_at: editedAt };
+    }
+    case "delete":
+      return { type: "message_deleted", room: room.id, seq, message_id, user_id, deleted_at: entry.at };
+    case "reaction":
+      return { type: "reaction", room: room.id, seq, message_id, user_id, emoji: entry.emoji, removed: entry.removed };
+    case "read":
+      return { type: "message_read", room: room.id, seq, message_id, user_id, read_at: entry.at };
+  }
+}
+
+function messageAsSent(message: StoredMessage): Message {
+  const { room, sender } = message;
+  const reactions = [...message.reactions].map(([emoji, users]): [string, string[]] => [emoji, [...users]]);
+  const recipient = [...room.members.keys()].find((user) => user !== sender.id);
+  return {
+    id: message.id,
+    room: room.id,
+    seq: message.seq,
+    sender: { ...sender },
+    ...(room.kind === "dm" ? { recipient } : { community: room.id }),
+    ...(message.subject !== undefined && { subject: message.subject }),
+    body: message.body,
+    ...(message.data !== undefined && { data: structuredClone(message.data) }),
+    ...(message.replyTo !== undefined && { reply_to: message.replyTo }),
+    ...(message.clientId !== undefined && { client_id: message.clientId }),
+    is_read: false,
+    read_at: null,
+    created_at: message.createdAt,
+    updated_at: message.updatedAt,
+    ...(message.editedAt !== undefined && { edited_at: message.editedAt }),
+    ...(message.deletedAt !== undefined && { deleted_at: message.deletedAt }),
+    ...(reactions.length > 0 && { reactions: Object.fromEntries(reactions) }),
+  };
+}
+
+function messageFor(message: StoredMessage, user: string): Message {
+  const readAt = message.sender.id === user ? readByOthersAt(message, user) : readByUserAt(message, user);
+  return { ...messageAsSent(message), is_read: readAt !== null, read_at: readAt };
+}
+
+/** What a user missed before he joined counts as read then. */
+function readByUserAt({ room, seq }: StoredMessage, user: string): string | null {
+  const member = room.members.get(user);
+  if (member === undefined) return null;
+  if (seq <= member.readSeq) return member.readAt;
+  return seq <= member.joinedSeq ? member.joinedAt : null;
+}
+
+/** When the member who has read furthest last said so. */
+function readByOthersAt({ room, seq }: StoredMessage, user: string): string | null {
+  const readers = [...room.members].filter(([id, { readSeq }]) => id !== user && readSeq >= seq);
+  const furthest = readers.map(([, member]) => member).sort((a, b) => b.readSeq - a.readSeq)[0];
+  return furthest?.readAt ?? null;
+}
