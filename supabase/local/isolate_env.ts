@@ -1,0 +1,56 @@
+import { parseEnv } from "node:util";
+import type { JwtAlgorithm, ProjectKeys } from "./keys.ts";
+
+/** What the environment of an isolate is made from. */
+export interface IsolateEnvOptions {
+  url: string;
+  keys: ProjectKeys;
+  jwtAlgorithm: JwtAlgorithm;
+  wallClockMs: number;
+  /** Set only with a real PostgreSQL. */
+  databaseUrl?: string;
+  /** The project's own variables; they win. */
+  extra: Readonly<Record<string, string>>;
+}
+
+/** The public keys that verify user tokens: none where they are signed with the project's secret. */
+export function publicKeySet(keys: ProjectKeys, jwtAlgorithm: JwtAlgorithm): { keys: unknown[] } {
+  return { keys: jwtAlgorithm === "ES256" ? [keys.publicKey] : [] };
+}
+
+/** The variables that an isolate of the platform has, and of the parent's own only what a process needs to run. */
+export function isolateEnv(options: IsolateEnvOptions): Record<string, string> {
+  const { url, keys, databaseUrl } = options;
+  return {
+    ...inherited(),
+    SUPABASE_URL: url,
+    SUPABASE_ANON_KEY: keys.anonKey,
+    SUPABASE_SERVICE_ROLE_KEY: keys.serviceRoleKey,
+    ...(databaseUrl ? { SUPABASE_DB_URL: databaseUrl } : {}),
+    SUPABASE_JWKS: JSON.stringify(publicKeySet(keys, options.jwtAlgorithm)),
+    SUPABASE_PUBLISHABLE_KEYS: JSON.stringify({ default: keys.publishableKey }),
+    SUPABASE_SECRET_KEYS: JSON.stringify({ default: keys.secretKey }),
+    SB_REGION: "local",
+    DENO_DEPLOYMENT_ID: "local",
+    ISOLATE_WALL_CLOCK_MS: String(options.wallClockMs),
+    ...options.extra,
+  };
+}
+
+/** The variables of a file in the form of `.env`; none if there is no such file. */
+export async function readEnvFile(file: URL): Promise<Record<string, string>> {
+  try {
+    return parseEnv(await Deno.readTextFile(file)) as Record<string, string>;
+  } catch (error) {
+    if (error instanceof Deno.errors.NotFound) return {};
+    throw error;
+  }
+}
+
+function inherited(): Record<string, string> {
+  const names = ["PATH", "HOME", "DENO_DIR", "XDG_CACHE_HOME", "TMPDIR", "NPM_CONFIG_REGISTRY"];
+  return Object.fromEntries(names.flatMap((name) => {
+    const value = Deno.env.get(name);
+    return value === undefined ? [] : [[name, value]];
+  }));
+}

@@ -1,0 +1,117 @@
+import { BootError, Isolate, type IsolateOptions } from "./isolate.ts";
+
+/** Options of a pool: those of its isolates, how many of them take requests, and where to say what happens. */
+export interface IsolatePoolOptions extends Omit<IsolateOptions, "env" | "onOutput"> {
+  /** How many isolates take requests at any time. */
+  isolates: number;
+  /** The environment of an isolate that starts now. */
+  env: () => Record<string, string>;
+  /** Told each line: of the function's console, and of what became of an isolate. */
+  log: (line: string) => void;
+}
+
+/** An isolate that ends sooner than this is not replaced before a request asks for one, so that nothing spins. */
+const MIN_LIFE_MS = 1_000;
+
+/** The isolates of one function. New requests go to them in turn; one that retires or ends is replaced. */
+export class IsolatePool {
+  readonly #options: IsolatePoolOptions;
+  readonly #isolates = new Set<Isolate>();
+  #turn = 0;
+  #isClosed = false;
+
+  /** Starts nothing: see `warmUp` and `acquire`. */
+  constructor(options: IsolatePoolOptions) {
+    this.#options = options;
+  }
+
+  /** All isolates that are not gone. */
+  get isolates(): readonly Isolate[] {
+    return [...this.#isolates];
+  }
+
+  /** Starts as many isolates as are missing; settles when one takes requests. @throws {BootError} */
+  async warmUp(): Promise<void> {
+    await Promise.any(this.#fill().map((isolate) => isolate.booted)).catch((error: AggregateError) => {
+      throw error.errors[0];
+    });
+  }
+
+  /** The next isolate in turn; starts some if there is none. @throws {BootError} if the function cannot be loaded */
+  async acquire(): Promise<Isolate> {
+    const serving = this.#serving();
+    if (serving.length === 0) {
+      await this.warmUp();
+      return this.acquire();
+    }
+    return serving[this.#turn++ % serving.length]!;
+  }
+
+  /**
+   * Replaces all isolates by ones that run the code as it is now. When that cannot be loaded the old ones stay.
+   *
+   * @throws {BootError} if the new code cannot be loaded
+   */
+  async reload(): Promise<void> {
+    const old = this.isolates;
+    const first = this.#start();
+    try {
+      await first.booted;
+    } catch (error) {
+      this.#isolates.delete(first);
+      throw error;
+    }
+    for (const isolate of old) isolate.terminate();
+    this.#fill();
+  }
+
+  /** Ends all isolates. May be called twice. */
+  async close(): Promise<void> {
+    this.#isClosed = true;
+    const { isolates } = this;
+    for (const isolate of isolates) isolate.kill();
+    await Promise.all(isolates.map((isolate) => isolate.ended));
+  }
+
+  #serving(): Isolate[] {
+    return this.isolates.filter((isolate) => isolate.state === "serving");
+  }
+
+  /** The isolates that take requests or soon will, with those started that are missing. */
+  #fill(): Isolate[] {
+    if (this.#isClosed) throw new BootError("The local Supabase is closing");
+    const able = this.isolates.filter(({ state }) => state === "serving" || state === "booting");
+    while (able.length < this.#options.isolates) able.push(this.#start());
+    return able;
+  }
+
+  #start(): Isolate {
+    const { log, env, ...options } = this.#options;
+    const isolate = new Isolate({ ...options, env: env(), onOutput: (line) => log(line) });
+    this.#isolates.add(isolate);
+    this.#tend(isolate);
+    return isolate;
+  }
+
+  /** Stays with an isolate to its end, and replaces it. */
+  async #tend(isolate: Isolate): Promise<void> {
+    const hasServed = await isolate.booted.then(() => true, () => false);
+    await isolate.retired;
+    if (isolate.state === "retired") this.#replace();
+    const reason = await isolate.ended;
+    this.#isolates.delete(isolate);
+    if (!hasServed || this.#isClosed) return;
+    this.#say(`isolate ${isolate.id.slice(0, 8)} ended after ${(isolate.ageMs / 1000).toFixed(1)} s: ${reason}`);
+    if (reason !== "crashed" || isolate.ageMs > MIN_LIFE_MS) this.#replace();
+  }
+
+  /** Starts what is missing, and says why if it cannot: no request waits for the error. */
+  async #replace(): Promise<void> {
+    if (this.#isClosed) return;
+    await this.warmUp().catch((error: BootError) => this.#say(`cannot start: ${error.message}`));
+  }
+
+  #say(line: string): void {
+    if (!this.#isClosed) this.#options.log(line);
+  }
+}

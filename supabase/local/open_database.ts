@@ -1,0 +1,113 @@
+import { createPgliteConnection, type PgliteConnection } from "@supabase/lite/pglite";
+import { createPostgresConnection, type PostgresConnection } from "@supabase/lite/postgres";
+// Supabase Lite loads this driver by itself, but Deno finds it only if it is asked for here.
+import "postgres";
+import { createLock, type Lock } from "./lock.ts";
+import { normalizeDatabaseError } from "./database_errors.ts";
+import { pgliteSnapshot } from "./pglite_snapshot.ts";
+
+/** A row as a query gives it. */
+export type Row = Record<string, unknown>;
+
+/** The database behind Auth and the REST API. */
+export interface Database {
+  /** What Supabase Lite works on. */
+  readonly connection: PgliteConnection | PostgresConnection;
+  /**
+   * Runs a task that uses the connection. On PGlite tasks wait for each other: it has one session, so overlapping
+   * requests would run under each other's role and user. On PostgreSQL they overlap.
+   */
+  readonly exclusive: Lock;
+  /** Runs one statement as the owner of the database. */
+  query(text: string, params?: readonly unknown[]): Promise<Row[]>;
+  /** Runs any number of statements as the owner, all or none; gives the rows of the last. */
+  script(text: string): Promise<Row[]>;
+  close(): Promise<void>;
+}
+
+/** Options of `openPglite`. */
+export interface PgliteOptions {
+  /** Where an empty database is kept, so that the next start is quick. */
+  snapshot: URL;
+  /** Default: true. Without it, requests take each other's identity: there for the test that shows so. */
+  lock?: boolean;
+}
+
+/** Opens a database in memory. */
+export async function openPglite({ snapshot, lock = true }: PgliteOptions): Promise<Database> {
+  const loadDataDir = await pgliteSnapshot(snapshot);
+  const connection = await createPgliteConnection({
+    pgliteOptions: { loadDataDir, parsers: { [TIMESTAMP]: isoTimestamp, [TIMESTAMPTZ]: isoTimestamp } },
+  });
+  await connection.driver.waitReady;
+  const exclusive = lock ? createLock() : unlocked;
+  return {
+    connection: mend(connection),
+    exclusive,
+    query: (text, params = []) => exclusive(async () => (await connection.driver.query<Row>(text, [...params])).rows),
+    script: (text) => exclusive(async () => (await connection.driver.exec(text)).at(-1)?.rows as Row[] ?? []),
+    close: () => exclusive(() => connection.close()),
+  };
+}
+
+/** Opens a real PostgreSQL, as a role that may create roles and schemas. */
+export function openPostgres(url: string): Database {
+  const connection = createPostgresConnection({
+    url,
+    postgresOptions: {
+      onnotice: () => {},
+      types: {
+        // Lite hands over what is JSON text already. Its own setting would encode that text once more, as a string.
+        json: { to: JSON_TYPE, from: [JSON_TYPE], serialize: jsonText, parse: JSON.parse },
+        jsonb: { to: JSONB_TYPE, from: [JSONB_TYPE], serialize: jsonText, parse: JSON.parse },
+        timestamp: { to: TIMESTAMP, from: [TIMESTAMP], serialize: String, parse: isoTimestamp },
+        timestamptz: { to: TIMESTAMPTZ, from: [TIMESTAMPTZ], serialize: String, parse: isoTimestamp },
+      },
+    },
+  });
+  return {
+    connection: mend(connection),
+    exclusive: unlocked,
+    query: async (text, params = []) => [...await connection.driver.unsafe<Row[]>(text, [...params] as never[])],
+    script: async (text) => lastRows(await connection.driver.unsafe(text).simple()),
+    close: () => connection.close(),
+  };
+}
+
+const JSON_TYPE = 114;
+const JSONB_TYPE = 3802;
+const TIMESTAMP = 1114;
+const TIMESTAMPTZ = 1184;
+
+const unlocked: Lock = (task) => task();
+
+/** The driver gives one list of rows for one statement, and a list of lists for several. */
+function lastRows(result: readonly unknown[]): Row[] {
+  const last = Array.isArray(result.at(-1)) ? result.at(-1) as Row[] : result as Row[];
+  return [...last];
+}
+
+function jsonText(value: unknown): string {
+  return typeof value === "string" ? value : JSON.stringify(value);
+}
+
+/** PostgreSQL's text form of a time as PostgREST shows it: `2026-01-31T12:00:00.5+00:00`. */
+export function isoTimestamp(text: string): string {
+  return text.replace(" ", "T").replace(/([+-]\d{2})$/, "$1:00");
+}
+
+/**
+ * Changes two things in a connection of Lite's: errors of the database become answers as PostgREST gives them, and its
+ * first request no longer grants every table to `anon` and `authenticated`, which would undo what a migration revoked.
+ *
+ * @throws {TypeError} if this version of Lite is built in another way
+ */
+function mend<T extends PgliteConnection | PostgresConnection>(connection: T): T {
+  if (!("ensureRlsContext" in connection)) {
+    throw new TypeError("Cannot open the database as this version of @supabase/lite grants tables in an unknown way");
+  }
+  return Object.assign(connection, {
+    ensureRlsContext: () => Promise.resolve(true),
+    normalizeDbError: normalizeDatabaseError,
+  });
+}

@@ -1,0 +1,229 @@
+/**
+ * A Supabase project on this machine, without Docker: Auth and REST on PGlite or PostgreSQL, the functions in isolates
+ * that live and die as on the platform, all behind one URL.
+ *
+ * ```ts
+ * const local = await startLocal({ port: 0, wallClockMs: 4_000, env: { OPEN_ROOMS: "false" } });
+ * const supabase = createClient(local.url, local.publishableKey);
+ * const socket = new WebSocket(`${local.url.replace("http", "ws")}/functions/v1/echo`);
+ * local.isolates(); // [{ id, function: "echo", pid, state: "serving", ageMs }, ...]
+ * await local.close();
+ * ```
+ */
+import { openGateway } from "./gateway.ts";
+import type { IsolateLimits, IsolateState } from "./isolate.ts";
+import { isolateEnv, publicKeySet, readEnvFile } from "./isolate_env.ts";
+import { IsolatePool } from "./isolate_pool.ts";
+import { createKeys, type JwtAlgorithm, type KeyMaterial, type ProjectKeys } from "./keys.ts";
+import { type Database, openPglite, openPostgres, type Row } from "./open_database.ts";
+import { startOpenAiStandIn } from "./openai_stand_in.ts";
+import { type FunctionConfig, readConfig, readFunctionsFolder } from "./read_config.ts";
+import { resignTokens } from "./resign_tokens.ts";
+import { serveSite } from "./serve_site.ts";
+import { startLite } from "./start_lite.ts";
+import { type Watch, watchFiles } from "./watch_files.ts";
+
+/** Options of `startLocal`. All may be left out. */
+export interface LocalOptions extends Partial<IsolateLimits> {
+  /** Default: 54321. 0 takes a free port. */
+  port?: number;
+  /** Isolates per function that take requests. Default: 2. */
+  isolates?: number;
+  /** From boot to kill, in ms. Default: 150,000, as on the free plan. */
+  wallClockMs?: number;
+  /** CPU time of an isolate's life, in ms. Default: no limit. Linux only. */
+  cpuLimitMs?: number;
+  /** A real PostgreSQL, as a role that may create roles. Default: PGlite in memory. */
+  databaseUrl?: string;
+  /** The signature of user tokens. Default: `ES256`. */
+  jwtAlgorithm?: JwtAlgorithm;
+  /** Default: made for this run. */
+  keys?: ProjectKeys;
+  /** The `deno` binary that runs the isolates. Default: the one that runs this. */
+  deno?: string;
+  /** More variables for the isolates. They win over `supabase/.env`. */
+  env?: Readonly<Record<string, string>>;
+  /** A folder of functions, each a folder with an `index.ts`. Default: those of `supabase/config.toml`. */
+  functionsDir?: URL;
+  /** Default: `supabase/migrations/`. */
+  migrationsDir?: URL;
+  /** Whether isolates are replaced when a file changes. Default: false. */
+  watch?: boolean;
+  /** Whether requests on PGlite wait for each other. Default: true; see `openPglite`. */
+  lock?: boolean;
+  /** Told each line: console output of isolates and what happens to them. Default: nobody. */
+  log?: (line: string) => void;
+}
+
+/** An isolate, as `LocalSupabase.isolates` shows it. */
+export interface IsolateInfo {
+  id: string;
+  function: string;
+  pid: number;
+  state: IsolateState;
+  ageMs: number;
+}
+
+/** A project that runs. */
+export interface LocalSupabase extends Omit<KeyMaterial, "signingKey"> {
+  /** `http://127.0.0.1:PORT`. */
+  readonly url: string;
+  /** Set only with a real PostgreSQL. */
+  readonly databaseUrl?: string;
+  /** The names of the functions. */
+  readonly functions: readonly string[];
+  /** Where the OpenAI stand-in is, if one runs. */
+  readonly openAiUrl?: string;
+  /** All isolates that are not gone. */
+  isolates(): IsolateInfo[];
+  /** Kills an isolate (SIGKILL), as the platform does; its clients see 1006. @throws {RangeError} for an unknown id */
+  killIsolate(id: string): void;
+  /** Runs SQL as the owner of the database. The REST API sees what it created. */
+  sql<T extends Row = Row>(text: string, params?: readonly unknown[]): Promise<T[]>;
+  /** Ends all of it; no process stays. May be called twice. */
+  close(): Promise<void>;
+}
+
+type Pools = Map<string, { pool: IsolatePool; verifyJwt: boolean }>;
+
+const ROOT = new URL("../../", import.meta.url);
+const SUPABASE = new URL("../", import.meta.url);
+const SNAPSHOT = new URL(".temp/pglite-0.4.5.tar", SUPABASE);
+
+/**
+ * Starts a local project. Settles when it answers: the database is migrated, and each function has an isolate that
+ * takes requests or has said why not.
+ *
+ * @throws {Deno.errors.AddrInUse} if the port is taken
+ * @throws {Error} if a migration fails or the database cannot be reached
+ */
+export async function startLocal(options: LocalOptions = {}): Promise<LocalSupabase> {
+  const stack = new AsyncDisposableStack();
+  try {
+    return await start(options, stack);
+  } catch (error) {
+    await stack.disposeAsync();
+    throw error;
+  }
+}
+
+async function start(options: LocalOptions, stack: AsyncDisposableStack): Promise<LocalSupabase> {
+  const { port = 54321, wallClockMs = 150_000, jwtAlgorithm = "ES256", log = () => {}, databaseUrl } = options;
+  const deno = options.deno ?? Deno.execPath();
+  const gateway = stack.adopt(await openGateway(port), (gateway) => gateway.close());
+  const url = `http://127.0.0.1:${gateway.port}`;
+  const keys = options.keys ?? await createKeys();
+  const extra = { ...await readEnvFile(new URL(".env", SUPABASE)), ...options.env };
+  const openAi = await openAiVariables(extra, stack);
+
+  const functions = await functionsOf(options);
+  const pools: Pools = new Map();
+  for (const config of functions) {
+    const pool = new IsolatePool({
+      function: config,
+      isolates: options.isolates ?? 2,
+      wallClockMs,
+      cpuLimitMs: options.cpuLimitMs,
+      deno,
+      env: () => isolateEnv({ url, keys, jwtAlgorithm, wallClockMs, databaseUrl, extra: { ...openAi, ...extra } }),
+      log: (line) => log(`${config.name} | ${line}`),
+    });
+    pools.set(config.name, { pool: stack.adopt(pool, (pool) => pool.close()), verifyJwt: config.verifyJwt });
+  }
+  // Isolates and the database start side by side: each takes its time.
+  const warm = Promise.all([...pools].map(async ([name, { pool }]) => {
+    await pool.warmUp().catch((error: Error) => log(`${name} | cannot start: ${error.message}`));
+  }));
+  const database = stack.adopt(await openDatabase(options), (database) => database.close());
+  const lite = await startLite(database, {
+    keys,
+    migrations: options.migrationsDir ?? new URL("migrations/", SUPABASE),
+  });
+
+  gateway.serve({
+    lite,
+    tokens: await resignTokens(keys, { issuer: `${url}/auth/v1`, algorithm: jwtAlgorithm }),
+    jwks: publicKeySet(keys, jwtAlgorithm),
+    keys,
+    functions: pools,
+    site: serveSite(new URL("site/", import.meta.url), { deno: Deno.execPath(), config: new URL("deno.json", ROOT) }),
+    siteConfig: { url, publishableKey: keys.publishableKey, functions: [...pools.keys()] },
+    log,
+  });
+  await warm;
+  stack.defer(() => gateway.close()); // First of all: what runs behind it then has no more callers.
+  if (options.watch) stack.adopt(watch(functions, pools, log), (watch) => watch.close());
+
+  let closed: Promise<void> | undefined;
+  const isolates = () => [...pools.values()].flatMap(({ pool }) => pool.isolates);
+  return {
+    url,
+    ...publicView(keys),
+    ...(databaseUrl ? { databaseUrl } : {}),
+    ...(openAi.OPENAI_REALTIME_URL ? { openAiUrl: openAi.OPENAI_REALTIME_URL } : {}),
+    functions: [...pools.keys()],
+    isolates: () =>
+      isolates().map((i) => ({ id: i.id, function: i.function, pid: i.pid, state: i.state, ageMs: i.ageMs })),
+    killIsolate(id) {
+      const isolate = isolates().find((isolate) => isolate.id === id);
+      if (!isolate) throw new RangeError(`Cannot kill isolate "${id}" as there is none of this id`);
+      isolate.kill("closed");
+    },
+    async sql<T extends Row>(text: string, params?: readonly unknown[]) {
+      const rows = await (params ? database.query(text, params) : database.script(text));
+      if (!/^\s*(select|with|insert|update|delete)\b/i.test(text)) await lite.reloadSchema();
+      return rows as T[];
+    },
+    close: () => closed ??= stack.disposeAsync(),
+  };
+}
+
+/** The functions to serve: of a folder, or those that `config.toml` names. */
+async function functionsOf({ functionsDir }: LocalOptions): Promise<FunctionConfig[]> {
+  if (functionsDir) return await readFunctionsFolder(functionsDir, new URL("deno.json", ROOT));
+  return (await readConfig(new URL("config.toml", SUPABASE))).functions;
+}
+
+function openDatabase({ databaseUrl, lock }: LocalOptions): Promise<Database> {
+  return databaseUrl ? Promise.resolve(openPostgres(databaseUrl)) : openPglite({ snapshot: SNAPSHOT, lock });
+}
+
+/** The key and address of OpenAI: the real ones where a key is set, otherwise a stand-in's. */
+async function openAiVariables(
+  extra: Readonly<Record<string, string>>,
+  stack: AsyncDisposableStack,
+): Promise<Record<string, string>> {
+  const key = extra.OPENAI_API_KEY ?? Deno.env.get("OPENAI_API_KEY");
+  if (key) return { OPENAI_API_KEY: key };
+  const standIn = stack.adopt(await startOpenAiStandIn(), (standIn) => standIn.close());
+  return { OPENAI_API_KEY: "sk-local-stand-in", OPENAI_REALTIME_URL: standIn.url };
+}
+
+/** Replaces the isolates of every function when code changes. */
+function watch(functions: readonly FunctionConfig[], pools: Pools, log: (line: string) => void): Watch {
+  const folders = functions.map(({ entrypoint }) => new URL(".", entrypoint));
+  return watchFiles([...folders, new URL("shared/", ROOT)], async (file) => {
+    const started = performance.now();
+    const results = await Promise.all([...pools].map(async ([name, { pool }]) => {
+      try {
+        await pool.reload();
+        return true;
+      } catch (error) {
+        log(`${name} | keeps its old code: ${(error as Error).message}`);
+        return false;
+      }
+    }));
+    const count = results.filter(Boolean).length;
+    const tookMs = Math.round(performance.now() - started);
+    log(`reloaded ${count} of ${results.length} functions in ${tookMs} ms as ${relativePath(file)} changed`);
+  });
+}
+
+function relativePath(file: string): string {
+  const root = decodeURIComponent(ROOT.pathname);
+  return file.startsWith(root) ? file.slice(root.length) : file;
+}
+
+function publicView({ jwtSecret, publishableKey, secretKey, anonKey, serviceRoleKey }: ProjectKeys) {
+  return { jwtSecret, publishableKey, secretKey, anonKey, serviceRoleKey };
+}
