@@ -31,7 +31,7 @@ function decodeObject(base64url: string): Record<string, unknown> | undefined {
   try {
     const binary = atob(base64url.replaceAll("-", "+").replaceAll("_", "/"));
     const value = JSON.parse(utf8.decode(Uint8Array.from(binary, (character) => character.charCodeAt(0))));
-    return typeof value === "object" && value !== null && !Array.isArray(value) ? value : undefined;
+    return typeof value === "object" && value !== null ? value : undefined;
   } catch {
     // Not base64, not UTF-8 or not JSON: whichever it is, it is no token, and the engine's message would quote it.
     return undefined;

@@ -9,7 +9,7 @@ const sameOriginTable: [name: string, headers: Record<string, string>, allowed: 
   ["another host", { origin: "https://evil.example.com" }, false],
   ["null", { origin: "null" }, false],
   ["empty", { origin: "" }, false],
-  ["a file", { origin: "file://" }, false],
+  ["a file", { origin: "file://", host: "localhost" }, false],
   ["garbage", { origin: "127.0.0.1:54321" }, false],
   ["the Host header", { origin: "https://app.example.com", host: "app.example.com" }, true],
   ["the Host header with the default port", { origin: "https://app.example.com", host: "app.example.com:443" }, true],

@@ -20,6 +20,11 @@ Deno.test("gate() lets so many through at a time, the others in order, and refus
   assertEquals(log, ["a", "b", "c"]);
   for (const { done } of tasks) done.resolve();
   assertEquals(await Promise.all(tasks.map(({ result }) => result)), ["a", "b", "c", "d", undefined]);
+
+  // All through: the gate is as open as it was.
+  let ran = 0;
+  for (let i = 0; i < 2; i++) enter(() => Promise.resolve(ran++));
+  assertEquals(ran, 2);
 });
 
 Deno.test("gate() opens to the next when a task throws", async () => {

@@ -72,7 +72,13 @@ const outages: [name: string, answer: (request: Request) => Response | Promise<R
   ["404", () => new Response("Not found", { status: 404 })],
   ["a page", () => new Response("<h1>Hello</h1>", { headers: { "content-type": "text/html" } })],
   ["JSON that is no key set", () => Response.json({ keys: [{ kid: "first" }] })],
-  ["a redirect", () => new Response(null, { status: 302, headers: { location: "/elsewhere" } })],
+  [
+    "a redirect",
+    ({ url }) =>
+      url.endsWith("/elsewhere")
+        ? Response.json({ keys: [first.publicJwk] })
+        : Response.redirect(new URL("/elsewhere", url)),
+  ],
   [
     "silence",
     (request) => new Promise((resolve) => request.signal.addEventListener("abort", () => resolve(new Response()))),
@@ -93,6 +99,8 @@ for (const [name, answer] of outages) {
     clock.now += 1_000;
     assertEquals((await verify(token)).ok, true);
     assertEquals(auth.calls.keys, 2);
+    const unknown = unknownToken(auth, "made-up");
+    assertRefused(await verify(unknown), "unauthorized", unknown);
   });
 }
 

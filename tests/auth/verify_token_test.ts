@@ -126,7 +126,7 @@ const garbageTable: [name: string, token: string][] = [
   ["wrong key", await sign(otherKey, claims)],
   ["anon key as token", anonKey],
   ["publishable key as token", "sb_publishable_ACJWlzQHlZjBrEguHvfOxg_3BJgxAaH"],
-  ["oversize", `${goodHeader}.${"A".repeat(8_192)}.${goodSignature}`],
+  ["oversize, though good", await sign(key, { ...claims, filler: "a".repeat(8_192) })],
 ];
 
 for (const [name, token] of garbageTable) {
@@ -137,6 +137,26 @@ for (const [name, token] of garbageTable) {
     assertEquals(calls, 0, "garbage cost a network call");
   });
 }
+
+Deno.test("verify() fetches no keys for a token that could not pass with any", async () => {
+  const asked: string[] = [];
+  const { verify } = createAuthenticator({
+    ...offline,
+    jwks: undefined,
+    fetch: (input) => {
+      asked.push(String(input));
+      return Promise.reject(new Error("offline"));
+    },
+  });
+  const expired = await sign(key, claimsOf(URL_OF_PROJECT, NOW, { exp: seconds }));
+  for (const algorithm of ["none", "HS512", "ES384", "PS256"]) {
+    await verify(forge({ ...header, alg: algorithm }, claims));
+  }
+  for (const token of [expired, anonKey, "garbage", `${good}.${goodSignature}`, ` ${good}`]) await verify(token);
+  assertEquals(asked, []);
+  await verify(good);
+  assertEquals(asked, [`${URL_OF_PROJECT}/auth/v1/.well-known/jwks.json`]);
+});
 
 Deno.test("verify() does not take the public key of the set for the secret of an HS256 token", async () => {
   await using auth = startAuthStandIn([key.publicJwk]);
