@@ -33,11 +33,11 @@ function group(name: string, files: readonly string[], parallel: boolean): TestG
   return { name, files, parallel };
 }
 
-/** Every test file below `folder`, as `deno test` names them. */
-export function* findTestFiles(folder: string): Generator<string> {
-  for (const entry of Deno.readDirSync(folder)) {
-    const path = `${folder}/${entry.name}`;
-    if (entry.isDirectory) yield* findTestFiles(path);
-    else if (/_test\.tsx?$/.test(entry.name)) yield path;
+/** The test files below a folder, by the names that `deno test` looks for; a file stands for itself. */
+export function* findTestFiles(path: string): Generator<string> {
+  if (Deno.statSync(path).isFile) return yield path;
+  const folder = path.replace(/\/+$/, "");
+  for (const { name, isDirectory } of Deno.readDirSync(folder)) {
+    if (isDirectory || /_test\.tsx?$/.test(name)) yield* findTestFiles(`${folder}/${name}`);
   }
 }

@@ -1,5 +1,5 @@
 import { assertEquals } from "@std/assert";
-import { planTests } from "./plan_tests.ts";
+import { findTestFiles, planTests } from "./plan_tests.ts";
 
 Deno.test("planTests() runs the architecture, then the units together, then each other folder, the slowest last", () => {
   const files = [
@@ -25,4 +25,12 @@ Deno.test("planTests() runs the architecture, then the units together, then each
 
 Deno.test("planTests() leaves out groups without files", () => {
   assertEquals(planTests([], new Set(["auth"])), []);
+});
+
+Deno.test("findTestFiles() finds tests in a folder and below, and takes a file as it is", () => {
+  assertEquals([...findTestFiles("tests/gate/")].sort(), [
+    "tests/gate/plan_tests_test.ts",
+    "tests/gate/run_tests_test.ts",
+  ]);
+  assertEquals([...findTestFiles("tests/gate.ts")], ["tests/gate.ts"]);
 });

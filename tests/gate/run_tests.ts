@@ -27,10 +27,11 @@ export interface RunTestsOptions {
  * @param files the test files; each of them has to show up in the report
  */
 export async function runTests(files: readonly string[], options: RunTestsOptions = {}): Promise<Report> {
+  if (files.length === 0) return { passed: 0, failed: ["there is no test to run"], skipped: [] };
+  const { cwd = Deno.cwd(), args = [], signal, output = "inherit" } = options;
   const folder = await Deno.makeTempDir({ prefix: "gate-" });
   try {
     const junitPath = `${folder}/junit.xml`;
-    const { cwd, args = [], signal, output = "inherit" } = options;
     const status = await new Deno.Command(Deno.execPath(), {
       args: ["test", "-A", "--no-prompt", `--junit-path=${junitPath}`, ...args, ...files],
       cwd,
@@ -41,10 +42,18 @@ export async function runTests(files: readonly string[], options: RunTestsOption
     }).spawn().status;
     const xml = await Deno.readTextFile(junitPath).catch(() => undefined);
     if (xml === undefined) return { passed: 0, failed: [describeCrash(status, signal)], skipped: [] };
-    return summarize(readJunit(xml), files, status);
+    const relative = (path: string) => relativeTo(new URL(`file://${cwd}/`), path);
+    const tests = readJunit(xml).map((test) => ({ ...test, file: relative(test.file) }));
+    return summarize(tests, files.map(relative), status);
   } finally {
     await Deno.remove(folder, { recursive: true });
   }
+}
+
+/** A path as it is written from `folder`, however it was given. */
+function relativeTo(folder: URL, path: string): string {
+  const { href } = new URL(path, folder);
+  return href.startsWith(folder.href) ? href.slice(folder.href.length) : href;
 }
 
 function describeCrash(status: Deno.CommandStatus, signal: AbortSignal | undefined): string {
@@ -53,8 +62,8 @@ function describeCrash(status: Deno.CommandStatus, signal: AbortSignal | undefin
 }
 
 function summarize(tests: readonly TestOutcome[], files: readonly string[], status: Deno.CommandStatus): Report {
-  const reported = new Set(tests.map(({ file }) => file.replace(/^\.\//, "")));
-  const line = ({ file, name }: TestOutcome) => `${file.replace(/^\.\//, "")}: ${name}`;
+  const reported = new Set(tests.map(({ file }) => file));
+  const line = ({ file, name }: TestOutcome) => `${file}: ${name}`;
   const skipped = tests.filter(({ outcome }) => outcome === "skipped").map(line);
   const failed = [
     ...tests.filter(({ outcome }) => outcome === "failed").map(line),

@@ -71,6 +71,16 @@ for (const { name, files, expected } of cases) {
     }));
 }
 
+Deno.test("runTests() knows a file by whichever path it was given", () =>
+  withFiles({ "a_test.ts": `Deno.test("a", () => {});` }, async (cwd) => {
+    const report = await runTests(["./a_test.ts", `${cwd}/a_test.ts`], { cwd, output: "null" });
+    assertEquals(report, { passed: 1, failed: [], skipped: [] });
+  }));
+
+Deno.test("runTests() fails where there is nothing to run", async () => {
+  assertEquals((await runTests([])).failed, ["there is no test to run"]);
+});
+
 Deno.test("runTests() fails a run that takes too long", () =>
   withFiles({ "a_test.ts": `Deno.test("a", () => new Promise((done) => setTimeout(done, 600_000)));` }, async (cwd) => {
     const report = await runTests(["a_test.ts"], { cwd, output: "null", signal: AbortSignal.timeout(500) });
