@@ -80,4 +80,6 @@ export interface SpawnOptions {
   maxMailboxMessages?: number;
   /** Bytes that may wait, as far as senders say how large their messages are; default 16 MiB. */
   maxMailboxBytes?: number;
+  /** Called once when the process has ended, before those who watch it hear of it: for what it holds outside. */
+  onExit?: (reason: ExitReason) => void;
 }

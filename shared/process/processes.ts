@@ -173,6 +173,7 @@ class Running implements Self {
   readonly #owner: Owner;
   readonly #handlers: Handlers | undefined;
   readonly #inboxFunction: InboxFunction | undefined;
+  readonly #onExit: ((reason: ExitReason) => void) | undefined;
   #busy = false;
   #ended = false;
   /** Wakes the inbox function that waits for a message. */
@@ -181,6 +182,7 @@ class Running implements Self {
   constructor(readonly pid: Pid, behaviour: Behaviour, options: SpawnOptions, owner: Owner) {
     this.#mailbox = new Mailbox(options.maxMailboxMessages ?? 10_000, options.maxMailboxBytes ?? 16 * 1024 * 1024);
     this.#owner = owner;
+    this.#onExit = options.onExit;
     if (typeof behaviour === "function") this.#inboxFunction = behaviour as InboxFunction;
     else this.#handlers = behaviour as Handlers;
   }
@@ -234,6 +236,11 @@ class Running implements Self {
     this.#mailbox.clear();
     this.#owner.ended(this.pid, this.#names ?? []);
     this.#wake?.();
+    try {
+      this.#onExit?.(reason);
+    } catch (error) {
+      this.#owner.crashed(this.pid, error);
+    }
     for (const watched of this.#watching ?? []) watched.#watchers?.delete(this);
     const notice: ExitNotice = { pid: this.pid, reason };
     for (const watcher of this.#watchers ?? []) {

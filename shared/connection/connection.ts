@@ -1,0 +1,357 @@
+import type { Drain, Isolate } from "../isolate/isolate.ts";
+import { EXIT, type ExitNotice, type InFlight, NORMAL, type Pid, type Processes } from "../process/mod.ts";
+import type { ErrorFrame, ReconnectFrame, TokenExpiringFrame } from "../protocol/connection_frames.ts";
+import type { CloseCode, ErrorCode } from "../protocol/codes.ts";
+import { closeReason } from "./close_reason.ts";
+import type { Counters } from "./counters.ts";
+import { parseDurationMs } from "./duration.ts";
+import { RateLimiter } from "./rate_limiter.ts";
+import { MESSAGE_TOPIC, type Metadata, type Relay } from "./relay_to.ts";
+import type { ResolvedSocketOptions } from "./socket_options.ts";
+import { exceedsUtf8 } from "./utf8_length.ts";
+
+/** `ws.join`: a connection is open, and this process is its target now. */
+export interface JoinMessage {
+  readonly client_pid: Pid;
+  readonly metadata: Metadata;
+}
+
+/** A frame of a client, on the message topic. */
+export type ClientMessage =
+  | { readonly client_pid: Pid; readonly type: "text"; readonly data: string; readonly metadata: Metadata }
+  | { readonly client_pid: Pid; readonly type: "binary"; readonly data: ArrayBuffer; readonly metadata: Metadata };
+
+/** `ws.heartbeat`: the connection lives. `uptime` is in seconds. */
+export interface HeartbeatMessage {
+  readonly client_pid: Pid;
+  readonly uptime: number;
+  readonly message_count: number;
+}
+
+/**
+ * `ws.leave`: the connection is gone, or not this process's any more. Every target hears it once a connection, also of
+ * one that never opened. `reason`: `closed` (by the client), `lost` (without a close frame), `never_opened`,
+ * `transferred` (to another target), `hand_over`, `closed_by_target`, `exited` (its process was ended), or the error
+ * code for which it was closed (`slow_reader`, `rate_limited`, `too_large`, `token_expired`, …).
+ */
+export interface LeaveMessage {
+  readonly client_pid: Pid;
+  readonly reason: string;
+  readonly metadata: Metadata;
+}
+
+/** `ws.send`: a frame for the client. The same object may be sent to any number of connections. */
+export interface SendMessage {
+  readonly type: "text" | "binary";
+  readonly data: string | ArrayBuffer | Uint8Array<ArrayBuffer>;
+}
+
+/** `ws.close`: close the connection. Default 1000; a code that must not be sent becomes 1011. */
+export interface CloseMessage {
+  readonly code?: number;
+  readonly reason?: string;
+}
+
+/**
+ * `ws.control`: hand the connection to another process, from the next frame on; with the pid it has already, only
+ * `message_topic` and `metadata` change.
+ */
+export interface ControlMessage {
+  readonly target_pid: Pid;
+  readonly message_topic?: string;
+  readonly metadata?: Metadata;
+}
+
+/** `ws.drain`: be gone by a moment inside the drain's window. */
+export interface DrainMessage extends Pick<Drain, "reason" | "graceMs"> {
+  readonly afterMs: number;
+}
+
+/** What a connection shares with all others of its isolate. */
+export interface ConnectionContext {
+  readonly options: ResolvedSocketOptions;
+  readonly processes: Processes;
+  readonly isolate: Isolate;
+  readonly counters: Counters;
+  /** The connection has ended; called once. */
+  ended(connection: Connection): void;
+}
+
+/** A client that has not opened its socket by then is not coming. */
+const OPEN_TIMEOUT_MS = 10_000;
+const TOKEN_WARNING_MS = 60_000;
+/** A client that refrained for so long is forgiven the frames that were refused before. */
+const RATE_FORGIVEN_MS = 10_000;
+const ERROR_FRAME_INTERVAL_MS = 1_000;
+/** Timers take 31 bits; what lies further ahead outlives every isolate. */
+const MAX_TIMER_MS = 2 ** 31 - 1;
+
+type Timer = ReturnType<typeof setTimeout>;
+
+/**
+ * One socket's life, as a process: frames of the client go to its target, messages of any process go to the client.
+ * Its public methods are the topics that it understands. It ends once, whatever happens: its target hears `ws.leave`,
+ * its monitors `EXIT`, and the isolate lets go of it, without waiting for a peer that may never answer a close frame.
+ */
+export class Connection {
+  readonly pid: Pid;
+  /** The user that this connection counts for. */
+  readonly userId: string | undefined;
+  readonly #context: ConnectionContext;
+  readonly #socket: WebSocket;
+  readonly #controlFrames: boolean;
+  readonly #rate: RateLimiter;
+  readonly #inFlight: InFlight = { messages: 0, bytes: 0 };
+  readonly #release: () => void;
+  readonly #timers = new Set<Timer>();
+  readonly #openedAt = Date.now();
+  #target: Pid;
+  #messageTopic: string;
+  #metadata: Metadata;
+  #tokenTimers: Timer[] = [];
+  #messageCount = 0;
+  #lastFrameAt = 0;
+  #refused = { frames: 0, at: 0, told: 0 };
+  #joined = false;
+  #ended = false;
+
+  constructor(context: ConnectionContext, socket: WebSocket, relay: Relay, options: { controlFrames: boolean }) {
+    this.#context = context;
+    this.#socket = socket;
+    this.#controlFrames = options.controlFrames;
+    this.#rate = new RateLimiter(context.options);
+    this.#target = relay.target_pid;
+    this.#messageTopic = relay.message_topic;
+    this.#metadata = relay.metadata;
+    this.userId = typeof relay.metadata.user_id === "string" ? relay.metadata.user_id : undefined;
+    this.#release = context.isolate.hold();
+    this.pid = context.processes.spawn(this, { onExit: (reason) => this.#exited(reason) });
+    // From here on the other end decides what happens: an exception in one of these would take the server down, but
+    // whatever they call is a process's handler or guards itself.
+    socket.binaryType = "arraybuffer";
+    socket.onopen = () => this.#opened(relay.heartbeat_interval);
+    socket.onmessage = (event) => this.#received(event.data);
+    socket.onclose = (event) => this.#end(event.code === 1006 || event.code === 0 ? "lost" : "closed");
+    socket.onerror = () => this.#end("lost");
+    this.#after(OPEN_TIMEOUT_MS, () => {
+      if (!this.#joined) this.#end("never_opened");
+    });
+  }
+
+  "ws.send"(frame: SendMessage): void {
+    const socket = this.#socket;
+    if (this.#ended || socket.readyState !== WebSocket.OPEN) return;
+    // The runtime queues without limit: a client that stops reading would grow the memory by all that is sent to it.
+    if (socket.bufferedAmount > this.#context.options.maxBufferedBytes) return this.#dropSlowReader();
+    socket.send(frame.data);
+    this.#context.counters.messages_out++;
+  }
+
+  "ws.close"({ code = 1000, reason = "closed" }: CloseMessage): void {
+    if (isSendable(code)) this.#close(code, reason, "closed_by_target");
+    else this.#close(1011, `closed with ${code}`, "closed_by_target");
+  }
+
+  "ws.control"({ target_pid, message_topic, metadata }: ControlMessage): void {
+    if (this.#ended) return;
+    const previous = { target: this.#target, metadata: this.#metadata };
+    this.#messageTopic = message_topic ?? (target_pid === previous.target ? this.#messageTopic : MESSAGE_TOPIC);
+    this.#metadata = metadata ?? this.#metadata;
+    this.#watchToken();
+    if (target_pid === previous.target) return;
+    this.#target = target_pid;
+    const { processes } = this.#context;
+    processes.demonitor(this.pid, previous.target);
+    this.#leave(previous.target, "transferred", previous.metadata);
+    this.#join();
+  }
+
+  "ws.drain"({ afterMs, graceMs, reason }: DrainMessage): void {
+    if (!this.#controlFrames) {
+      this.#after(afterMs, () => this.#handOver(reason));
+      return;
+    }
+    this.#sendFrame({ type: "reconnect", after_ms: afterMs, reason });
+    this.#after(afterMs + graceMs, () => this.#handOver(reason));
+  }
+
+  [EXIT]({ pid, reason }: ExitNotice): void {
+    if (pid !== this.#target) return;
+    if (reason === NORMAL) this.#close(1000, "done", "closed_by_target");
+    else this.#fail(1011, "internal", "The server process behind this connection failed");
+  }
+
+  #opened(heartbeatInterval: string | undefined): void {
+    if (this.#ended) return;
+    const { options } = this.#context;
+    this.#joined = true;
+    this.#lastFrameAt = Date.now();
+    this.#join();
+    this.#watchToken();
+    const heartbeatMs = heartbeatInterval ? parseDurationMs(heartbeatInterval)! : options.heartbeatIntervalMs;
+    if (heartbeatMs > 0) this.#every(heartbeatMs, () => this.#heartbeat());
+    if (options.maxSilenceMs > 0) this.#every(options.maxSilenceMs / 4, () => this.#checkSilence());
+    if (options.maxLifetimeMs > 0) {
+      this.#after(options.maxLifetimeMs, () => this["ws.drain"]({ reason: "lifetime", afterMs: 0, graceMs: 10_000 }));
+    }
+  }
+
+  #received(data: string | ArrayBuffer): void {
+    if (this.#ended) return;
+    const { options, processes, counters } = this.#context;
+    const bytes = typeof data === "string" ? data.length : data.byteLength;
+    if (typeof data === "string" ? exceedsUtf8(data, options.maxFrameBytes) : bytes > options.maxFrameBytes) {
+      return this.#fail(1009, "too_large", `A frame may hold ${options.maxFrameBytes} bytes`);
+    }
+    if (options.maxSilenceMs > 0) this.#lastFrameAt = Date.now();
+    if (!this.#rate.take(bytes)) return this.#refuseFrame(bytes);
+    this.#messageCount++;
+    counters.messages_in++;
+    const client_pid = this.pid;
+    const metadata = this.#metadata;
+    const message: ClientMessage = typeof data === "string"
+      ? { client_pid, type: "text", data, metadata }
+      : { client_pid, type: "binary", data, metadata };
+    const result = processes.send(this.#target, this.#messageTopic, message, bytes, this.#inFlight);
+    const { messages, bytes: waiting } = this.#inFlight;
+    if (result === "mailbox_full" || messages > options.maxInFlightMessages || waiting > options.maxInFlightBytes) {
+      this.#fail(1013, "overloaded", "Frames come faster than they can be handled");
+    }
+  }
+
+  /** Answers a frame over the rate with an error, at most one a second; a client that goes on is closed. */
+  #refuseFrame(bytes: number): void {
+    const now = Date.now();
+    const refused = this.#refused;
+    if (now - refused.at > RATE_FORGIVEN_MS) refused.frames = 0;
+    refused.frames++;
+    refused.at = now;
+    const message = "Frames come faster than the limit; this one was not read";
+    // Without frames of our own a client could not learn that one of its frames is missing: the stream has to end.
+    if (!this.#controlFrames || refused.frames > this.#context.options.messageBurst) {
+      return this.#fail(4429, "rate_limited", message);
+    }
+    if (now - refused.told < ERROR_FRAME_INTERVAL_MS) return;
+    refused.told = now;
+    this.#sendFrame({ type: "error", code: "rate_limited", message, retry_after_ms: this.#rate.waitMs(bytes) });
+  }
+
+  #join(): void {
+    const { processes } = this.#context;
+    const message: JoinMessage = { client_pid: this.pid, metadata: this.#metadata };
+    processes.monitor(this.pid, this.#target);
+    if (!this.#ended) processes.notify(this.#target, "ws.join", message);
+  }
+
+  #leave(target: Pid, reason: string, metadata: Metadata): void {
+    const message: LeaveMessage = { client_pid: this.pid, reason, metadata };
+    this.#context.processes.notify(target, "ws.leave", message);
+  }
+
+  #heartbeat(): void {
+    const message: HeartbeatMessage = {
+      client_pid: this.pid,
+      uptime: (Date.now() - this.#openedAt) / 1000,
+      message_count: this.#messageCount,
+    };
+    this.#context.processes.send(this.#target, "ws.heartbeat", message);
+  }
+
+  #checkSilence(): void {
+    if (Date.now() - this.#lastFrameAt < this.#context.options.maxSilenceMs) return;
+    this.#fail(4408, "heartbeat_missed", "Nothing came from the client for too long");
+  }
+
+  #watchToken(): void {
+    for (const timer of this.#tokenTimers) this.#cancel(timer);
+    this.#tokenTimers = [];
+    const { expires_at } = this.#metadata;
+    if (typeof expires_at !== "string") return;
+    const leftMs = Date.parse(expires_at) - Date.now();
+    if (!(leftMs <= MAX_TIMER_MS)) return;
+    this.#tokenTimers = [
+      this.#after(leftMs - TOKEN_WARNING_MS, () => this.#sendFrame({ type: "token_expiring", expires_at })),
+      this.#after(leftMs, () => this.#fail(4401, "token_expired", "The token has expired")),
+    ];
+  }
+
+  #dropSlowReader(): void {
+    this.#count("slow_reader");
+    this.#close(1013, "slow_reader", "slow_reader");
+  }
+
+  #handOver(reason: string): void {
+    this.#close(1012, `hand_over: ${reason}`, "hand_over");
+  }
+
+  /** Says why in an `error` frame, then closes. */
+  #fail(closeCode: CloseCode, code: ErrorCode, message: string): void {
+    if (this.#ended) return;
+    this.#count(code);
+    this.#sendFrame({ type: "error", code, message });
+    this.#close(closeCode, `${code}: ${message}`, code);
+  }
+
+  #sendFrame(frame: ErrorFrame | ReconnectFrame | TokenExpiringFrame): void {
+    if (this.#controlFrames) this["ws.send"]({ type: "text", data: JSON.stringify(frame) });
+  }
+
+  #close(code: number, reason: string, leaveReason: string): void {
+    if (this.#ended) return;
+    // Ended first: whoever hears of it must not find a connection that still takes frames.
+    this.#end(leaveReason, () => this.#socket.close(code, closeReason(reason)));
+  }
+
+  #exited(reason: string): void {
+    if (reason === NORMAL) this.#close(1000, "done", "exited");
+    else this.#close(1011, "internal", "exited");
+  }
+
+  #end(leaveReason: string, closeSocket?: () => void): void {
+    if (this.#ended) return;
+    this.#ended = true;
+    for (const timer of this.#timers) clearTimeout(timer);
+    this.#timers.clear();
+    try {
+      closeSocket?.();
+    } catch {
+      // A socket that is closed already, or never opened, has nothing left to say goodbye to.
+    }
+    this.#context.processes.demonitor(this.pid, this.#target);
+    this.#leave(this.#target, leaveReason, this.#metadata);
+    this.#release();
+    this.#context.ended(this);
+    this.#context.processes.exit(this.pid, CLEAN_ENDS.has(leaveReason) ? NORMAL : leaveReason);
+  }
+
+  #count(code: ErrorCode): void {
+    this.#context.counters.refused(code);
+  }
+
+  #after(delayMs: number, action: () => void): Timer {
+    const timer = setTimeout(() => {
+      this.#timers.delete(timer);
+      action();
+    }, Math.max(0, delayMs));
+    this.#timers.add(timer);
+    return timer;
+  }
+
+  #every(intervalMs: number, action: () => void): void {
+    this.#timers.add(setInterval(action, intervalMs));
+  }
+
+  #cancel(timer: Timer): void {
+    clearTimeout(timer);
+    this.#timers.delete(timer);
+  }
+}
+
+/** The leave reasons with which a connection's process ends normally. */
+const CLEAN_ENDS: ReadonlySet<string> = new Set(["closed", "closed_by_target", "hand_over"]);
+
+/** Whether a server may send this close code (RFC 6455 section 7.4): not those that only stand for the lack of one. */
+function isSendable(code: number): boolean {
+  return code === 1000 || (code >= 3000 && code <= 4999) ||
+    (code >= 1001 && code <= 1014 && code !== 1004 && code !== 1005 && code !== 1006);
+}

@@ -1,0 +1,16 @@
+/** Sockets for handlers that speak plain HTTP. */
+export { serveSockets } from "./serve_sockets.ts";
+export type { ServeOptions, SocketContext, SocketHandler } from "./serve_sockets.ts";
+export { type Metadata, type RelayOptions, relayTo } from "./relay_to.ts";
+export { refuse } from "./refuse.ts";
+export type {
+  ClientMessage,
+  CloseMessage,
+  ControlMessage,
+  HeartbeatMessage,
+  JoinMessage,
+  LeaveMessage,
+  SendMessage,
+} from "./connection.ts";
+export type { SocketOptions } from "./socket_options.ts";
+export { readSocketSettings, type SocketSettings } from "./read_socket_settings.ts";

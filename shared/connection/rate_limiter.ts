@@ -1,0 +1,53 @@
+/** How fast a connection may send. */
+export interface RateLimits {
+  readonly messagesPerSecond: number;
+  readonly messageBurst: number;
+  readonly bytesPerSecond: number;
+  readonly byteBurst: number;
+}
+
+/** A token bucket for messages and one for bytes, full at first: a burst at once, then the sustained rate. */
+export class RateLimiter {
+  readonly #limits: RateLimits;
+  readonly #now: () => number;
+  #messages: number;
+  #bytes: number;
+  #filledAt: number;
+
+  constructor(limits: RateLimits, now: () => number = Date.now) {
+    this.#limits = limits;
+    this.#now = now;
+    this.#messages = limits.messageBurst;
+    this.#bytes = limits.byteBurst;
+    this.#filledAt = now();
+  }
+
+  /** Takes a message of `bytes` where both buckets hold it; a refused one takes nothing. */
+  take(bytes: number): boolean {
+    if (this.#messages < 1 || this.#bytes < bytes) {
+      this.#fill();
+      if (this.#messages < 1 || this.#bytes < bytes) return false;
+    }
+    this.#messages -= 1;
+    this.#bytes -= bytes;
+    return true;
+  }
+
+  /** Milliseconds until a message of `bytes` would pass. */
+  waitMs(bytes: number): number {
+    const { messagesPerSecond, bytesPerSecond } = this.#limits;
+    const seconds = Math.max((1 - this.#messages) / messagesPerSecond, (bytes - this.#bytes) / bytesPerSecond, 0);
+    return Math.ceil(seconds * 1000);
+  }
+
+  /** Only an empty bucket looks at the clock: in a quiet connection a message costs two subtractions. */
+  #fill(): void {
+    const now = this.#now();
+    // A clock that was set back must not freeze the buckets.
+    const seconds = Math.max(0, now - this.#filledAt) / 1000;
+    this.#filledAt = now;
+    const { messagesPerSecond, messageBurst, bytesPerSecond, byteBurst } = this.#limits;
+    this.#messages = Math.min(messageBurst, this.#messages + seconds * messagesPerSecond);
+    this.#bytes = Math.min(byteBurst, this.#bytes + seconds * bytesPerSecond);
+  }
+}

@@ -1,0 +1,279 @@
+import { checkOrigin } from "../auth/check_origin.ts";
+import { selectProtocol } from "../auth/select_protocol.ts";
+import { Isolate } from "../isolate/isolate.ts";
+import { type Processes, processes as defaultProcesses } from "../process/mod.ts";
+import type { Failure } from "../protocol/codes.ts";
+import type { ConnectionLimits, ErrorFrame } from "../protocol/connection_frames.ts";
+import { closeReason } from "./close_reason.ts";
+import { Connection, type ConnectionContext } from "./connection.ts";
+import { Counters } from "./counters.ts";
+import { corsHeaders, preflight } from "./cors.ts";
+import { type Refusal, refusalOf, refuse } from "./refuse.ts";
+import { CONTROL_FRAMES_HEADER, parseRelay, type Relay, RELAY_HEADER } from "./relay_to.ts";
+import {
+  connectionLimits,
+  type ResolvedSocketOptions,
+  resolveSocketOptions,
+  type SocketOptions,
+} from "./socket_options.ts";
+
+/** What a handler may want to tell the client about where it landed. */
+export interface SocketContext {
+  readonly isolate: Isolate;
+  readonly limits: ConnectionLimits;
+}
+
+/** Answers a request for a socket: `relayTo` a process, or `refuse`. */
+export type SocketHandler = (request: Request, context: SocketContext) => Response | Promise<Response>;
+
+/** What `serveSockets` can be told beside the limits of a connection. */
+export interface ServeOptions extends SocketOptions {
+  /** This isolate's life; default: one with the platform's free wall clock. */
+  isolate?: Isolate;
+  /** Where connections live as processes; default: this isolate's own table. */
+  processes?: Processes;
+  /** Answers plain requests that are not the server's own; `undefined` leaves one to the default answer. */
+  http?: (request: Request) => Promise<Response | undefined> | Response | undefined;
+  /** More members for `/health`. */
+  health?: () => Record<string, unknown>;
+  /** Hears of what a handler threw; default: one line on `console.error`. */
+  onError?: (error: unknown) => void;
+}
+
+/**
+ * Serves WebSockets for handlers that speak plain HTTP. A handler's answer with the header `X-WS-Relay` (`relayTo`)
+ * upgrades the request and binds the socket to a process; an answer with a status of 400 or more (`refuse`) reaches the
+ * client as an `error` frame and a close code, since a browser never sees the status of a failed upgrade; any other
+ * answer goes out as it is.
+ *
+ * Beside that: other origins, connections over the limits and an isolate that drains are refused before the handler
+ * runs; a plain GET is told how to connect (426); `GET …/health` answers; CORS preflights are answered. Nothing that a
+ * client or a handler does throws out of the function given back.
+ * @throws {RangeError} at once, for an option that is not valid.
+ */
+export function serveSockets(
+  handler: SocketHandler,
+  options: ServeOptions = {},
+): (request: Request) => Promise<Response> {
+  const server = new SocketServer(handler, options);
+  return (request) => server.respond(request);
+}
+
+class SocketServer {
+  readonly #handler: SocketHandler;
+  readonly #serve: ServeOptions;
+  readonly #options: ResolvedSocketOptions;
+  readonly #context: ConnectionContext;
+  readonly #socketContext: SocketContext;
+  readonly #connections = new Set<Connection>();
+  readonly #connectionsOfUser = new Map<string, number>();
+  /** Requests whose handler is still at work: they will be connections, so they count as such. */
+  #handshakes = 0;
+
+  constructor(handler: SocketHandler, serve: ServeOptions) {
+    this.#handler = handler;
+    this.#serve = serve;
+    this.#options = resolveSocketOptions(serve);
+    const processes = serve.processes ?? defaultProcesses;
+    const isolate = serve.isolate ?? new Isolate({ id: processes.isolateId });
+    this.#context = {
+      options: this.#options,
+      processes,
+      isolate,
+      counters: new Counters(),
+      ended: (connection) => this.#forget(connection),
+    };
+    this.#socketContext = { isolate, limits: connectionLimits(this.#options) };
+    isolate.onDrain(({ reason, windowMs, graceMs }) => {
+      for (const { pid } of this.#connections) {
+        processes.send(pid, "ws.drain", { reason, afterMs: Math.round(Math.random() * windowMs), graceMs });
+      }
+    });
+  }
+
+  async respond(request: Request): Promise<Response> {
+    try {
+      if (request.headers.get("upgrade")?.toLowerCase() === "websocket") return await this.#upgrade(request);
+      return await this.#answer(request);
+    } catch (error) {
+      this.#report(error);
+      return refuse({ code: "internal", message: "The request could not be handled" });
+    }
+  }
+
+  async #upgrade(request: Request): Promise<Response> {
+    const flaw = handshakeFlaw(request);
+    if (flaw !== undefined) return refuse({ code: "bad_request", message: flaw });
+    const failure = this.#failureBeforeHandler(request);
+    if (failure !== undefined) return this.#refuseSocket(request, refuse(failure));
+    this.#handshakes++;
+    let response: Response;
+    try {
+      response = await this.#handler(request, this.#socketContext);
+    } catch (error) {
+      this.#report(error);
+      response = refuse({ code: "internal", message: "The request could not be handled" });
+    } finally {
+      this.#handshakes--;
+    }
+    const header = response.headers.get(RELAY_HEADER);
+    if (header !== null) return this.#connect(request, response, parseRelay(header));
+    return response.status >= 400 ? this.#refuseSocket(request, response) : response;
+  }
+
+  #failureBeforeHandler(request: Request): Failure | undefined {
+    if (!checkOrigin(request, this.#options.allowedOrigins)) {
+      return { code: "origin_forbidden", message: "Pages of this origin may not connect: see ALLOWED_ORIGINS" };
+    }
+    if (this.#context.isolate.state !== "serving") {
+      return { code: "isolate_draining", message: "This isolate is about to end: connect again" };
+    }
+    if (this.#connections.size + this.#handshakes >= this.#options.maxConnections) {
+      return { code: "overloaded", message: "This isolate has all the connections it takes: connect again" };
+    }
+  }
+
+  #connect(request: Request, response: Response, relay: Relay): Response | Promise<Response> {
+    const { user_id: userId } = relay.metadata;
+    if (typeof userId === "string" && this.#countOf(userId) >= this.#options.maxConnectionsPerUser) {
+      this.#releaseTarget(relay, "too_many_connections");
+      const message = `A user may have ${this.#options.maxConnectionsPerUser} connections here`;
+      return this.#refuseSocket(request, refuse({ code: "too_many_connections", message }));
+    }
+    const offered = request.headers.get("sec-websocket-protocol");
+    const protocol = response.headers.get("sec-websocket-protocol") ?? selectProtocol(offered);
+    const controlFrames = response.headers.get(CONTROL_FRAMES_HEADER) !== "off";
+    const upgraded = this.#upgradeSocket(request, protocol ?? undefined);
+    if (upgraded === undefined) {
+      this.#releaseTarget(relay, "never_opened");
+      return refuse({ code: "bad_request", message: "The WebSocket handshake is not valid" });
+    }
+    const connection = new Connection(this.#context, upgraded.socket, relay, { controlFrames });
+    this.#connections.add(connection);
+    this.#context.counters.connections_opened++;
+    if (connection.userId !== undefined) {
+      this.#connectionsOfUser.set(connection.userId, this.#countOf(connection.userId) + 1);
+    }
+    return upgraded.response;
+  }
+
+  /** A target hears `ws.leave` of every connection that was meant for it, also where it came to nothing. */
+  #releaseTarget({ target_pid, metadata }: Relay, reason: string): void {
+    this.#context.processes.notify(target_pid, "ws.leave", { client_pid: null, reason, metadata });
+  }
+
+  #upgradeSocket(request: Request, protocol: string | undefined): Deno.WebSocketUpgrade | undefined {
+    try {
+      return Deno.upgradeWebSocket(request, { protocol, idleTimeout: this.#options.idleTimeoutMs / 1000 });
+    } catch (error) {
+      // The runtime's own checks of the handshake; after them nothing may throw (it could take the server down).
+      this.#report(error);
+      return undefined;
+    }
+  }
+
+  async #refuseSocket(request: Request, response: Response): Promise<Response> {
+    const refusal = await refusalOf(response);
+    this.#context.counters.refused(refusal.code);
+    const protocol = selectProtocol(request.headers.get("sec-websocket-protocol"));
+    const upgraded = this.#upgradeSocket(request, protocol);
+    if (upgraded === undefined) return response;
+    sendRefusal(upgraded.socket, refusal, this.#context.isolate.hold());
+    return upgraded.response;
+  }
+
+  async #answer(request: Request): Promise<Response> {
+    const cors = corsHeaders(request, this.#options.allowedOrigins);
+    if (request.method === "OPTIONS") return preflight(cors);
+    const answer = await this.#plainAnswer(request);
+    // A copy, as the headers of an answer that came by fetch() cannot be set.
+    const response = new Response(answer.body, answer);
+    for (const [name, value] of cors) response.headers.set(name, value);
+    return response;
+  }
+
+  async #plainAnswer(request: Request): Promise<Response> {
+    const reads = request.method === "GET" || request.method === "HEAD";
+    if (reads && new URL(request.url).pathname.endsWith("/health")) return this.#health();
+    const answer = await this.#serve.http?.(request);
+    if (answer !== undefined) return answer;
+    if (!reads) {
+      const message = `Nothing here takes ${request.method}: connect with a WebSocket`;
+      return refuse({ code: "method_not_allowed", message }, {}, { Allow: "GET, HEAD, OPTIONS" });
+    }
+    const connect = connectUrl(request);
+    const message = `This address speaks WebSocket: connect with new WebSocket("${connect}")`;
+    return refuse({ code: "upgrade_required", message }, { connect }, { Upgrade: "websocket", Connection: "Upgrade" });
+  }
+
+  #health(): Response {
+    const { isolate, counters, processes } = this.#context;
+    return Response.json({
+      status: "ok",
+      isolate: isolate.id,
+      region: isolate.region,
+      state: isolate.state,
+      age_ms: isolate.ageMs,
+      lifetime_ms: isolate.lifetimeMs,
+      connections: this.#connections.size,
+      processes: processes.count,
+      rooms: 0,
+      ...this.#serve.health?.(),
+      counters,
+    }, { headers: { "Cache-Control": "no-store" } });
+  }
+
+  #forget(connection: Connection): void {
+    if (!this.#connections.delete(connection)) return;
+    const { userId } = connection;
+    if (userId === undefined) return;
+    const left = this.#countOf(userId) - 1;
+    if (left > 0) this.#connectionsOfUser.set(userId, left);
+    else this.#connectionsOfUser.delete(userId);
+  }
+
+  #countOf(userId: string): number {
+    return this.#connectionsOfUser.get(userId) ?? 0;
+  }
+
+  #report(error: unknown): void {
+    if (this.#serve.onError !== undefined) return this.#serve.onError(error);
+    // deno-lint-ignore no-console
+    console.error("serveSockets:", error);
+  }
+}
+
+/** Why a request cannot be upgraded at all (RFC 6455 section 4.2.1), so that its answer has to be plain HTTP. */
+function handshakeFlaw({ method, headers }: Request): string | undefined {
+  if (method !== "GET") return "A WebSocket handshake is a GET request";
+  if (!headers.get("sec-websocket-key")) return "The handshake lacks Sec-WebSocket-Key";
+  if (headers.get("sec-websocket-version") !== "13") return "Sec-WebSocket-Version must be 13";
+}
+
+/** Tells a client why it may not come in, and lets go of it without waiting for its answer. */
+function sendRefusal(socket: WebSocket, { closeCode, code, message }: Refusal, release: () => void): void {
+  const giveUp = setTimeout(release, 10_000);
+  const done = () => {
+    clearTimeout(giveUp);
+    release();
+  };
+  socket.onopen = () => {
+    try {
+      socket.send(JSON.stringify({ type: "error", code, message } satisfies ErrorFrame));
+      socket.close(closeCode, closeReason(`${code}: ${message}`));
+    } catch {
+      // The client has gone already: it does not want to know.
+    }
+    done();
+  };
+  socket.onclose = done;
+  socket.onerror = done;
+}
+
+/** The address to connect to, as the caller wrote it, without its query, which may hold a token. */
+function connectUrl(request: Request): string {
+  const url = new URL(request.url);
+  const protocol = request.headers.get("x-forwarded-proto") ?? url.protocol.slice(0, -1);
+  const host = request.headers.get("x-forwarded-host") ?? url.host;
+  return `${protocol === "https" ? "wss" : "ws"}://${host}${url.pathname}`;
+}
