@@ -1,4 +1,4 @@
-/** One test of a report: a step belongs to its test and stands for itself only where it was skipped. */
+/** One test of a report, or one step of it where it has steps: then its name is `TEST > STEP`. */
 export interface TestOutcome {
   readonly file: string;
   readonly name: string;
@@ -6,8 +6,8 @@ export interface TestOutcome {
 }
 
 /**
- * Reads the JUnit report that `deno test --junit-path` writes. A step is folded into its test, whose outcome includes it;
- * a skipped step is listed, as nothing else would tell of it. Throws where the text is no such report.
+ * Reads the JUnit report that `deno test --junit-path` writes. A test with steps is counted by them, and by itself only where
+ * it failed although each of them did not. Throws where the text is no such report.
  */
 export function readJunit(xml: string): TestOutcome[] {
   if (!xml.trimEnd().endsWith("</testsuites>")) throw new SyntaxError("Cannot read the test report as it is cut off");
@@ -16,22 +16,17 @@ export function readJunit(xml: string): TestOutcome[] {
 }
 
 function readSuite(file: string, body: string): TestOutcome[] {
-  const cases = [...body.matchAll(/<testcase name="([^"]*)"[^>]*>(.*?)<\/testcase>/gs)];
-  const names = new Set(cases.map(([, name]) => unescapeXml(name ?? "")));
-  return cases
-    .map(([, name, result]) => ({ file, name: unescapeXml(name ?? ""), outcome: outcomeOf(result ?? "") }))
-    .filter(({ name, outcome }) => outcome === "skipped" || !isStep(name, names));
+  const cases = [...body.matchAll(/<testcase name="([^"]*)"[^>]*>(.*?)<\/testcase>/gs)]
+    .map(([, name, result]) => ({ file, name: unescapeXml(name ?? ""), outcome: outcomeOf(result ?? "") }));
+  return cases.filter(({ name, outcome }) => {
+    const steps = cases.filter((other) => other.name.startsWith(`${name} > `));
+    return steps.length === 0 || (outcome === "failed" && steps.every((step) => step.outcome !== "failed"));
+  });
 }
 
 function outcomeOf(result: string): TestOutcome["outcome"] {
   if (/<(failure|error)\b/.test(result)) return "failed";
   return /<skipped\b/.test(result) ? "skipped" : "passed";
-}
-
-/** A step is reported as `TEST > STEP`. */
-function isStep(name: string, names: ReadonlySet<string>): boolean {
-  const ancestors = name.split(" > ").slice(0, -1).map((_, i, parts) => parts.slice(0, i + 1).join(" > "));
-  return ancestors.some((ancestor) => names.has(ancestor));
 }
 
 const ENTITIES: Readonly<Record<string, string>> = { lt: "<", gt: ">", quot: '"', apos: "'", amp: "&" };

@@ -21,10 +21,8 @@ export interface RunTestsOptions {
 
 /**
  * Runs `deno test` and counts by its JUnit report, so that nothing a test prints can change the result. Whatever a report
- * leaves out counts as failed: a run that crashed or was stopped, a file of which no test ran, an exit code that no failed
- * test explains. A skipped test must say why at the end of its name, as `… (skipped: reason)`.
- *
- * @param files the test files; each of them has to show up in the report
+ * leaves out counts as failed: a run that crashed or was stopped, a file that defines tests of which none ran, an exit code
+ * that no failed test explains. A skipped test must say why at the end of its name, as `… (skipped: reason)`.
  */
 export async function runTests(files: readonly string[], options: RunTestsOptions = {}): Promise<Report> {
   if (files.length === 0) return { passed: 0, failed: ["there is no test to run"], skipped: [] };
@@ -42,9 +40,10 @@ export async function runTests(files: readonly string[], options: RunTestsOption
     }).spawn().status;
     const xml = await Deno.readTextFile(junitPath).catch(() => undefined);
     if (xml === undefined) return { passed: 0, failed: [describeCrash(status, signal)], skipped: [] };
-    const relative = (path: string) => relativeTo(new URL(`file://${cwd}/`), path);
-    const tests = readJunit(xml).map((test) => ({ ...test, file: relative(test.file) }));
-    return summarize(tests, files.map(relative), status);
+    const root = new URL(`file://${cwd}/`);
+    const tests = readJunit(xml).map((test) => ({ ...test, file: relativeTo(root, test.file) }));
+    const defining = files.map((file) => relativeTo(root, file)).filter((file) => definesTests(new URL(file, root)));
+    return summarize(tests, defining, status);
   } finally {
     await Deno.remove(folder, { recursive: true });
   }
@@ -56,18 +55,23 @@ function relativeTo(folder: URL, path: string): string {
   return href.startsWith(folder.href) ? href.slice(folder.href.length) : href;
 }
 
+/** A report names the file in which a test is defined: one that only calls a suite of another file is not in it. */
+function definesTests(file: URL): boolean {
+  return /\bDeno\.test\b/.test(Deno.readTextFileSync(file));
+}
+
 function describeCrash(status: Deno.CommandStatus, signal: AbortSignal | undefined): string {
   if (signal?.aborted) return "the tests were stopped: they took too long";
   return `the tests ended without a report (${status.signal ?? `exit code ${status.code}`})`;
 }
 
-function summarize(tests: readonly TestOutcome[], files: readonly string[], status: Deno.CommandStatus): Report {
+function summarize(tests: readonly TestOutcome[], defining: readonly string[], status: Deno.CommandStatus): Report {
   const reported = new Set(tests.map(({ file }) => file));
   const line = ({ file, name }: TestOutcome) => `${file}: ${name}`;
   const skipped = tests.filter(({ outcome }) => outcome === "skipped").map(line);
   const failed = [
     ...tests.filter(({ outcome }) => outcome === "failed").map(line),
-    ...files.filter((file) => !reported.has(file)).map((file) => `${file}: none of its tests ran`),
+    ...defining.filter((file) => !reported.has(file)).map((file) => `${file}: none of its tests ran`),
     ...skipped.filter((name) => !/\(skipped: .+\)$/.test(name)).map((name) => `${name}: is skipped without a reason`),
   ];
   if (!status.success && failed.length === 0) failed.push(`the tests ended with exit code ${status.code}`);

@@ -3,17 +3,21 @@ import { type Report, runTests } from "./run_tests.ts";
 
 const cases: { name: string; files: Record<string, string>; expected: Report }[] = [
   {
-    name: "counts tests, not their steps",
-    files: { "a_test.ts": `Deno.test("a", async (t) => { await t.step("s", () => {}); }); Deno.test("b", () => {});` },
-    expected: { passed: 2, failed: [], skipped: [] },
+    name: "counts a test once, and one with steps by its steps",
+    files: {
+      "a_test.ts": `Deno.test("a", async (t) => { await t.step("s", () => {}); await t.step("u", () => {}); });
+        Deno.test("b", () => {});`,
+    },
+    expected: { passed: 3, failed: [], skipped: [] },
   },
   {
-    name: "names what failed, once, whether the test or a step of it did",
+    name: "names what failed, once: the test, the step of it, or the test around steps that did not",
     files: {
       "a_test.ts": `Deno.test("a > b", async (t) => { await t.step("<s>", () => { throw 1; }); });`,
       "b_test.ts": `Deno.test("c", () => { throw new Error("</testcase>"); }); Deno.test("d", () => {});`,
+      "c_test.ts": `Deno.test("e", async (t) => { await t.step("s", () => {}); throw 1; });`,
     },
-    expected: { passed: 1, failed: ["a_test.ts: a > b", "b_test.ts: c"], skipped: [] },
+    expected: { passed: 2, failed: ["a_test.ts: a > b > <s>", "b_test.ts: c", "c_test.ts: e"], skipped: [] },
   },
   {
     name: "lists what was skipped, steps too, and takes a skip without a reason as a failure",
@@ -22,16 +26,16 @@ const cases: { name: string; files: Record<string, string>; expected: Report }[]
         Deno.test("c", async (t) => { await t.step({ name: "s (skipped: why)", ignore: true, fn() {} }); });`,
     },
     expected: {
-      passed: 1,
+      passed: 0,
       failed: ["a_test.ts: b: is skipped without a reason"],
       skipped: ["a_test.ts: a (skipped: no server)", "a_test.ts: b", "a_test.ts: c > s (skipped: why)"],
     },
   },
   {
-    name: "fails a file that throws before its first test, and one without any",
+    name: "fails a file that throws before its first test, and one whose test is never reached",
     files: {
-      "a_test.ts": `throw new Error("at import");`,
-      "b_test.ts": `export {};`,
+      "a_test.ts": `throw new Error("at import"); Deno.test("a", () => {});`,
+      "b_test.ts": `if (Deno.args.length > 0) Deno.test("b", () => {});`,
       "c_test.ts": `Deno.test("c", () => {});`,
     },
     expected: {
@@ -39,6 +43,15 @@ const cases: { name: string; files: Record<string, string>; expected: Report }[]
       failed: ["a_test.ts: none of its tests ran", "b_test.ts: none of its tests ran"],
       skipped: [],
     },
+  },
+  {
+    name: "counts a suite that one file defines for another, and fails one that throws before it",
+    files: {
+      "suite.ts": `export const testPort = (name: string) => Deno.test(name, () => {});`,
+      "a_test.ts": `import { testPort } from "./suite.ts"; testPort("a");`,
+      "b_test.ts": `import { testPort } from "./suite.ts"; if (testPort) throw 1; testPort("b");`,
+    },
+    expected: { passed: 1, failed: ["the tests ended with exit code 1"], skipped: [] },
   },
   {
     name: "fails tests that an error outside of them cut short",
@@ -62,11 +75,14 @@ const cases: { name: string; files: Record<string, string>; expected: Report }[]
 for (const { name, files, expected } of cases) {
   Deno.test(`runTests() ${name}`, () =>
     withFiles(files, async (cwd) => {
-      const { passed, failed, skipped } = await runTests(Object.keys(files), {
-        cwd,
-        args: ["--no-check"],
-        output: "null",
-      });
+      const { passed, failed, skipped } = await runTests(
+        Object.keys(files).filter((name) => name.endsWith("_test.ts")),
+        {
+          cwd,
+          args: ["--no-check"],
+          output: "null",
+        },
+      );
       assertEquals({ passed, failed: failed.toSorted(), skipped: skipped.toSorted() }, expected);
     }));
 }
