@@ -35,12 +35,9 @@ export interface PgliteOptions {
 
 /** Opens a database in memory. */
 export async function openPglite({ snapshot, lock = true }: PgliteOptions): Promise<Database> {
-  const loadDataDir = await pgliteSnapshot(snapshot);
-  const connection = await createPgliteConnection({
-    pgliteOptions: { loadDataDir, parsers: { [TIMESTAMP]: isoTimestamp, [TIMESTAMPTZ]: isoTimestamp } },
-  });
-  await connection.driver.waitReady;
-  const exclusive = lock ? createLock() : unlocked;
+  const connection = await keepingExitCode(() => connectPglite(snapshot));
+  const inOrder = lock ? createLock() : unlocked;
+  const exclusive: Lock = (task) => inOrder(() => keepingExitCode(task));
   return {
     connection: mend(connection),
     exclusive,
@@ -48,6 +45,15 @@ export async function openPglite({ snapshot, lock = true }: PgliteOptions): Prom
     script: (text) => exclusive(async () => (await connection.driver.exec(text)).at(-1)?.rows as Row[] ?? []),
     close: () => exclusive(() => connection.close()),
   };
+}
+
+async function connectPglite(snapshot: URL): Promise<PgliteConnection> {
+  const loadDataDir = await pgliteSnapshot(snapshot);
+  const connection = await createPgliteConnection({
+    pgliteOptions: { loadDataDir, parsers: { [TIMESTAMP]: isoTimestamp, [TIMESTAMPTZ]: isoTimestamp } },
+  });
+  await connection.driver.waitReady;
+  return connection;
 }
 
 /** Opens a real PostgreSQL, as a role that may create roles and schemas. */
@@ -78,6 +84,16 @@ const JSON_TYPE = 114;
 const JSONB_TYPE = 3802;
 const TIMESTAMP = 1114;
 const TIMESTAMPTZ = 1184;
+
+/** PGlite sets the exit code of the whole process when a statement fails. */
+async function keepingExitCode<T>(task: () => Promise<T>): Promise<T> {
+  const { exitCode } = Deno;
+  try {
+    return await task();
+  } finally {
+    Deno.exitCode = exitCode;
+  }
+}
 
 const unlocked: Lock = (task) => task();
 

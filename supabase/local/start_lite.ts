@@ -1,5 +1,6 @@
 import { App } from "@supabase/lite/app";
 import { applyMigrations } from "./apply_migrations.ts";
+import { encodeJsonValues } from "./encode_json_values.ts";
 import type { ProjectKeys } from "./keys.ts";
 import type { Database } from "./open_database.ts";
 
@@ -44,7 +45,11 @@ export async function startLite(database: Database, { keys, migrations }: LiteOp
   const reloadSchema = () => database.exclusive(() => connection.clearSchemaCache());
   await reloadSchema();
   return {
-    fetch: (request) => database.exclusive(async () => complete(await app.fetch(request))),
+    fetch: (request) =>
+      database.exclusive(async () => {
+        const shape = await connection.introspect({ useCache: true });
+        return await complete(await app.fetch(await encodeJsonValues(request, shape)));
+      }),
     reloadSchema,
   };
 }

@@ -82,6 +82,8 @@ export interface LocalSupabase extends Omit<KeyMaterial, "signingKey"> {
   sql<T extends Row = Row>(text: string, params?: readonly unknown[]): Promise<T[]>;
   /** Ends all of it; no process stays. May be called twice. */
   close(): Promise<void>;
+  /** The same, for `await using`. */
+  [Symbol.asyncDispose](): Promise<void>;
 }
 
 type Pools = Map<string, { pool: IsolatePool; verifyJwt: boolean }>;
@@ -155,6 +157,7 @@ async function start(options: LocalOptions, stack: AsyncDisposableStack): Promis
   if (options.watch) stack.adopt(watch(functions, pools, log), (watch) => watch.close());
 
   let closed: Promise<void> | undefined;
+  const close = () => closed ??= stack.disposeAsync();
   const isolates = () => [...pools.values()].flatMap(({ pool }) => pool.isolates);
   return {
     url,
@@ -174,7 +177,8 @@ async function start(options: LocalOptions, stack: AsyncDisposableStack): Promis
       if (!/^\s*(select|with|insert|update|delete)\b/i.test(text)) await lite.reloadSchema();
       return rows as T[];
     },
-    close: () => closed ??= stack.disposeAsync(),
+    close,
+    [Symbol.asyncDispose]: close,
   };
 }
 

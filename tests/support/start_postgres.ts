@@ -1,0 +1,62 @@
+import { dirname } from "node:path";
+import { connect } from "node:net";
+import { eventually } from "./eventually.ts";
+
+/** A PostgreSQL server of a test's own. */
+export interface TestPostgres {
+  /** `postgresql://postgres@127.0.0.1:PORT/postgres`: a superuser, no password. */
+  readonly url: string;
+  /** Ends the server and removes its data. */
+  [Symbol.asyncDispose](): Promise<void>;
+}
+
+/**
+ * Starts a server on a free port with its data in a temporary folder. `initdb` is the path of that program, as
+ * `requires("postgresql").path` gives it. As root it runs as the user `postgres`: PostgreSQL refuses root.
+ */
+export async function startPostgres(initdb: string): Promise<TestPostgres> {
+  const folder = await Deno.makeTempDir({ prefix: "postgres-" });
+  const data = `${folder}/data`;
+  const isRoot = Deno.uid() === 0;
+  const as = (program: string, args: string[]): [string, string[]] =>
+    isRoot ? ["runuser", ["-u", "postgres", "--", program, ...args]] : [program, args];
+
+  if (isRoot) await run("chown", ["postgres", folder]);
+  await run(...as(initdb, ["--pgdata", data, "--username=postgres", "--auth=trust", "--encoding=UTF8", "--no-sync"]));
+  const port = freePort();
+  const [program, args] = as(`${dirname(initdb)}/postgres`, [
+    ...["-D", data, "-p", String(port), "-h", "127.0.0.1", "-k", folder],
+    ...["-c", "fsync=off", "-c", "shared_buffers=32MB", "-c", "log_min_messages=fatal"],
+  ]);
+  const server = new Deno.Command(program, { args, stdin: "null", stdout: "null", stderr: "null" }).spawn();
+  await eventually("PostgreSQL takes connections", () => canConnect(port), { deadlineMs: 30_000 });
+  return {
+    url: `postgresql://postgres@127.0.0.1:${port}/postgres`,
+    async [Symbol.asyncDispose]() {
+      // The file names the server itself, which is a child of runuser's when that started it.
+      const pid = Number((await Deno.readTextFile(`${data}/postmaster.pid`)).split("\n", 1)[0]);
+      Deno.kill(pid, "SIGINT");
+      await server.status;
+      await Deno.remove(folder, { recursive: true });
+    },
+  };
+}
+
+function freePort(): number {
+  using listener = Deno.listen({ hostname: "127.0.0.1", port: 0 });
+  return listener.addr.port;
+}
+
+async function run(program: string, args: string[]): Promise<void> {
+  const { success, stderr } = await new Deno.Command(program, { args, stdin: "null" }).output();
+  if (!success) throw new Error(`Cannot run ${program}: ${new TextDecoder().decode(stderr)}`);
+}
+
+function canConnect(port: number): Promise<boolean> {
+  return new Promise((resolve) => {
+    const socket = connect({ host: "127.0.0.1", port });
+    socket.on("connect", () => resolve(true));
+    socket.on("error", () => resolve(false));
+    socket.on("connect", () => socket.destroy());
+  });
+}
