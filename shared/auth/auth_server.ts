@@ -11,7 +11,7 @@ export interface AuthServerOptions {
   readonly timeoutMs: number;
 }
 
-/** Asks the Auth server whether `token` is one of its own and is `userId`'s: undefined when it is, else why not. It never throws. */
+/** Asks whether `token` is one of Auth's own and is `userId`'s: undefined when it is, else why not. It never throws. */
 export type AuthServer = (token: string, userId: string) => Promise<Failure | undefined>;
 
 /** Forged tokens must not become a flood of calls to the Auth server: see `gate`. */
@@ -27,7 +27,8 @@ const BUSY: Failure = { code: "auth_unavailable", message: "Too many tokens wait
 
 /**
  * The Auth server through supabase-js, which costs 33 to 50 ms of CPU to load and is therefore loaded with the first
- * question. Only a clear refusal counts as one: no answer, an overload or an answer that is not Auth's is `auth_unavailable`.
+ * question. Only a clear refusal counts as one: no answer, an overload or an answer that is not Auth's is
+ * `auth_unavailable`.
  */
 export function authServer(options: AuthServerOptions): AuthServer {
   const enter = gate(MAX_LOOKUPS, MAX_WAITING_LOOKUPS);
@@ -52,8 +53,8 @@ async function openClient({ supabaseUrl, apiKey, fetch, timeoutMs }: AuthServerO
 }
 
 /**
- * Auth answers a bad token with 401 or 403, and a user who signed out with an error class of its own. A gateway that does
- * not like the API key answers 401 as well; that is the deployer's mistake.
+ * Auth answers a bad token with 401 or 403, and a user who signed out is an error of its own in supabase-js. A gateway
+ * that does not like the API key answers 401 as well; that is the deployer's mistake.
  */
 function isRefusal(error: AuthError): boolean {
   if (error.name === "AuthSessionMissingError") return true;

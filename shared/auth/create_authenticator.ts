@@ -16,9 +16,12 @@ export interface AuthSettings {
   readonly supabaseUrl: string;
   /** The publishable or anon key, which the gateway in front of Auth wants. */
   readonly apiKey: string;
-  /** The public keys known from the start, as in `SUPABASE_JWKS`. By default the project's are fetched when first needed. */
+  /** The public keys known from the start, as in `SUPABASE_JWKS`. By default they are fetched when first needed. */
   readonly jwks?: JsonWebKeySet;
-  /** What `iss` must be, or a list of what it may be. Default: `supabaseUrl` and `/auth/v1`; differs where that is an inner address. */
+  /**
+   * What `iss` must be, or a list of what it may be. Default: `supabaseUrl` and `/auth/v1`. It differs on a
+   * custom domain, and where `supabaseUrl` is an address inside a network.
+   */
   readonly issuer?: string | readonly string[];
   /** What `aud` must be or hold. Default: `authenticated`. */
   readonly audience?: string;
@@ -37,22 +40,22 @@ export interface AuthSettings {
 }
 
 /**
- * Says who is calling. A failure has the code `unauthorized`, `token_expired` or, when Auth or its keys are out of reach,
- * `auth_unavailable`, which says nothing about the token. No failure quotes the token, and neither method throws.
+ * Says who is calling. A failure has the code `unauthorized`, `token_expired` or, when Auth or its keys are out of
+ * reach, `auth_unavailable`, which says nothing about the token. No failure quotes the token, neither method throws.
  */
 export interface Authenticator {
   /** The identity that the request's token proves (see `findToken`); without a token the failure is `unauthorized`. */
   authenticate(request: Request): Promise<Result<Identity, Failure>>;
   /**
-   * The identity that a token proves: one that is signed (ES256, RS256, EdDSA) is checked here, HS256 by the Auth server.
-   * A token that passed is known until it expires and costs no signature check and no call; its text is not kept, only its hash.
+   * The identity that a token proves. ES256, RS256 and EdDSA are checked here, HS256 by the Auth server. A token that
+   * passed is known until it expires and costs no signature check and no call; not its text is kept but its hash.
    */
   verify(token: string): Promise<Result<Identity, Failure>>;
 }
 
 /** Access tokens have 0.7 to 2 KB; a header can have more, but nothing that long is worth a hash. */
 const MAX_TOKEN_LENGTH = 8_192;
-/** The Auth server's refusals are remembered, so that a client which insists costs one call and not one each time. */
+/** The Auth server's refusals are remembered, so that a client which insists costs one call, not one each time. */
 const MAX_REFUSED_TOKENS = 500;
 const REFUSAL_LIFETIME_MS = 30_000;
 
@@ -67,7 +70,7 @@ const ALGORITHM: Failure = {
   message: `The algorithm of the token must be HS256, ${ASYMMETRIC_ALGORITHMS.join(", ")}`,
 };
 
-/** An authenticator for the tokens of one project. It opens nothing and holds no timer, so there is nothing to close. */
+/** An authenticator for the tokens of one project. It holds no connection and no timer: there is nothing to close. */
 export function createAuthenticator(settings: AuthSettings): Authenticator {
   const { supabaseUrl, apiKey, now = Date.now, fetch = globalThis.fetch, timeoutMs = 5_000 } = settings;
   const authUrl = `${supabaseUrl.replace(/\/+$/, "")}/auth/v1`;

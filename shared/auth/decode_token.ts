@@ -30,7 +30,10 @@ export function decodeToken(token: string): DecodedToken | undefined {
 function decodeObject(base64url: string): Record<string, unknown> | undefined {
   try {
     const binary = atob(base64url.replaceAll("-", "+").replaceAll("_", "/"));
-    const value = JSON.parse(utf8.decode(Uint8Array.from(binary, (character) => character.charCodeAt(0))));
+    const bytes = new Uint8Array(binary.length);
+    // Uint8Array.from(binary, …) reads better and takes five times as long.
+    for (let i = 0; i < bytes.length; i++) bytes[i] = binary.charCodeAt(i);
+    const value = JSON.parse(utf8.decode(bytes));
     return typeof value === "object" && value !== null ? value : undefined;
   } catch {
     // Not base64, not UTF-8 or not JSON: whichever it is, it is no token, and the engine's message would quote it.

@@ -4,7 +4,7 @@
  */
 export type Gate = <T>(task: () => Promise<T>) => Promise<T> | undefined;
 
-/** A gate through which at most `maxActive` tasks pass at a time, while at most `maxWaiting` wait in order of arrival. */
+/** A gate for at most `maxActive` tasks at a time, while at most `maxWaiting` wait in order of arrival. */
 export function gate(maxActive: number, maxWaiting: number): Gate {
   const waiting: (() => void)[] = [];
   let active = 0;

@@ -2,10 +2,11 @@
 const ENTRY = /^(?:\*|([a-z][a-z0-9+.-]*):\/\/(\*\.)?([a-z0-9_.-]+|\[[0-9a-f:.]+\])(:\d{1,5})?)$/;
 
 /**
- * The origins in a setting such as `https://app.example.com, https://*.example.org, http://localhost:3000`, separated by
- * commas or white space, in the form that `checkOrigin` compares. `https://*.example.org` stands for every subdomain, at
- * any depth, but not for `https://example.org`; `*` for every caller. Nothing set gives an empty list: same origin only.
- * @throws {RangeError} for an entry that is no origin (a path, no scheme, `null`) or a wildcard over a whole top-level domain.
+ * The origins in a setting such as `https://app.example.com, https://*.example.org, http://localhost:3000`, separated
+ * by commas or white space, in the form that `checkOrigin` compares. `https://*.example.org` stands for all subdomains
+ * at any depth, but not for `https://example.org`; `*` for every caller. Nothing set gives an empty list: same origin
+ * only.
+ * @throws {RangeError} for what is no origin (a path, no scheme, `null`) and a wildcard over a whole top-level domain.
  */
 export function parseAllowedOrigins(raw: string | undefined): readonly string[] {
   return (raw ?? "").split(/[\s,]+/).filter((entry) => entry !== "").map((entry) => parseOrigin(entry.toLowerCase()));
@@ -19,7 +20,7 @@ function parseOrigin(entry: string): string {
   if (wildcard && !host.includes(".") && host !== "localhost") {
     throw invalid(entry, "not allow all of a top-level domain");
   }
-  // Pages in an app's own shell (capacitor://localhost, say) have an origin that URL calls opaque: kept as it is written.
+  // Pages in an app's own shell (capacitor://localhost, say) have an origin that URL calls opaque: kept as written.
   if (scheme !== "http" && scheme !== "https") return entry;
   if (!URL.canParse(`${scheme}://${host}${port}`)) throw invalid(entry, "hold valid hosts and ports");
   // Browsers leave the default port out.

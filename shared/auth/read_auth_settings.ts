@@ -9,7 +9,8 @@ type Environment = Readonly<Record<string, string | undefined>>;
  * | variable | meaning |
  * |---|---|
  * | `SUPABASE_URL` | required; set by the platform |
- * | `SUPABASE_PUBLISHABLE_KEYS`, `SUPABASE_ANON_KEY` | one is required; the first is JSON, of which `default` or else the first is taken; set by the platform |
+ * | `SUPABASE_PUBLISHABLE_KEYS` | a JSON object, of which `default` is taken or else the first; set by the platform |
+ * | `SUPABASE_ANON_KEY` | required where that is not set; set by the platform |
  * | `SUPABASE_JWKS` | the project's public keys, JSON; set by the platform |
  * | `SUPABASE_PUBLIC_URL` | where the project is reached from outside, if that differs; its issuer is accepted, too |
  * | `JWT_ISSUER` | issuers to accept instead, separated by commas |

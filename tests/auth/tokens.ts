@@ -23,7 +23,7 @@ export async function makeKey(algorithm: string, kid: string): Promise<SigningKe
   return { algorithm, kid, privateKey, publicJwk };
 }
 
-/** The claims of an access token as Supabase issues it, valid for an hour from `nowMs`, with some changed or (undefined) left out. */
+/** The claims of an access token as Supabase issues it, for an hour from `nowMs`, with some changed or left out. */
 export function claimsOf(url: string, nowMs: number, changes: Record<string, unknown> = {}): Record<string, unknown> {
   const now = Math.floor(nowMs / 1000);
   return {
