@@ -67,6 +67,11 @@ export interface DrainMessage extends Pick<Drain, "reason" | "graceMs"> {
   readonly afterMs: number;
 }
 
+/** `ws.flush`: call `done` once what was sent has mostly left, or the connection is gone. For a sender on this isolate. */
+export interface FlushMessage {
+  readonly done: () => void;
+}
+
 /** What a connection shares with all others of its isolate. */
 export interface ConnectionContext {
   readonly options: ResolvedSocketOptions;
@@ -83,6 +88,8 @@ const TOKEN_WARNING_MS = 60_000;
 /** A client that refrained for so long is forgiven the frames that were refused before. */
 const RATE_FORGIVEN_MS = 10_000;
 const ERROR_FRAME_INTERVAL_MS = 1_000;
+/** A socket does not tell when its buffer empties: it has to be looked at. */
+const FLUSH_POLL_MS = 10;
 /** Timers take 31 bits; what lies further ahead outlives every isolate. */
 const MAX_TIMER_MS = 2 ** 31 - 1;
 
@@ -111,6 +118,7 @@ export class Connection {
   #tokenTimers: Timer[] = [];
   #messageCount = 0;
   #lastFrameAt = 0;
+  #flushing: (() => void)[] = [];
   #refused = { frames: 0, at: 0, told: 0 };
   #joined = false;
   #ended = false;
@@ -173,6 +181,12 @@ export class Connection {
     }
     this.#sendFrame({ type: "reconnect", after_ms: afterMs, reason });
     this.#after(afterMs + graceMs, () => this.#handOver(reason));
+  }
+
+  "ws.flush"({ done }: FlushMessage): void {
+    if (this.#ended || this.#socket.bufferedAmount <= this.#context.options.maxBufferedBytes / 4) return done();
+    this.#flushing.push(done);
+    if (this.#flushing.length === 1) this.#pollFlush();
   }
 
   [EXIT]({ pid, reason }: ExitNotice): void {
@@ -248,6 +262,19 @@ export class Connection {
     this.#context.processes.notify(target, "ws.leave", message);
   }
 
+  #pollFlush(): void {
+    this.#after(FLUSH_POLL_MS, () => {
+      if (this.#socket.bufferedAmount <= this.#context.options.maxBufferedBytes / 4) this.#flushed();
+      else this.#pollFlush();
+    });
+  }
+
+  #flushed(): void {
+    const waiting = this.#flushing;
+    this.#flushing = [];
+    for (const done of waiting) done();
+  }
+
   #heartbeat(): void {
     const message: HeartbeatMessage = {
       client_pid: this.pid,
@@ -319,6 +346,7 @@ export class Connection {
     }
     this.#context.processes.demonitor(this.pid, this.#target);
     this.#leave(this.#target, leaveReason, this.#metadata);
+    this.#flushed();
     this.#release();
     this.#context.ended(this);
     this.#context.processes.exit(this.pid, CLEAN_ENDS.has(leaveReason) ? NORMAL : leaveReason);

@@ -7,6 +7,7 @@ export type {
   ClientMessage,
   CloseMessage,
   ControlMessage,
+  FlushMessage,
   HeartbeatMessage,
   JoinMessage,
   LeaveMessage,
