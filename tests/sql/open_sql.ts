@@ -3,7 +3,8 @@ import postgres from "postgres";
 import type { Sender } from "../../shared/protocol/chat_server_frames.ts";
 import { rpcStore } from "../../shared/store/rpc_store.ts";
 import type { Store } from "../../shared/store/store.ts";
-import { createLock } from "../../supabase/local/lock.ts";
+import { createLock, type Lock } from "../../supabase/local/lock.ts";
+import { pgliteSnapshot } from "../../supabase/local/pglite_snapshot.ts";
 import { eventually } from "../support/eventually.ts";
 import { requires } from "../support/requires.ts";
 import { startPostgres } from "../support/start_postgres.ts";
@@ -49,7 +50,7 @@ export function requirement(database: DatabaseName): { readonly ignore: boolean;
 
 /** Opens an empty database and applies the migrations. `before` runs between the stand-in for a project and those. */
 export async function openSql(database: DatabaseName, { before = "" } = {}): Promise<Sql> {
-  const driver = database === "pglite" ? openPglite() : await openPostgres();
+  const driver = database === "pglite" ? await openPglite() : await openPostgres();
   await driver.script(PROJECT + before);
   for (const name of await migrationNames()) {
     await driver.script(await Deno.readTextFile(new URL(name, MIGRATIONS)));
@@ -100,6 +101,8 @@ export async function callFunction(
   return row!.value;
 }
 
+/** Where the local project keeps it as well. */
+const SNAPSHOT = new URL("../../supabase/.temp/pglite-0.4.5.tar", import.meta.url);
 const MIGRATIONS = new URL("../../supabase/migrations/", import.meta.url);
 
 async function migrationNames(): Promise<string[]> {
@@ -111,9 +114,10 @@ interface Driver extends Pick<Sql, "query" | "script" | "notices" | "close"> {
   transaction<T>(work: (query: Query) => Promise<T>): Promise<T>;
 }
 
-function openPglite(): Driver {
-  const database = new PGlite();
-  const exclusive = createLock();
+async function openPglite(): Promise<Driver> {
+  const inOrder = createLock();
+  const exclusive: Lock = (task) => inOrder(() => keepingExitCode(task));
+  const database = await exclusive(async () => PGlite.create({ loadDataDir: await pgliteSnapshot(SNAPSHOT) }));
   const notices: string[] = [];
   const onNotice = (notice: { message?: string }) => void notices.push(notice.message ?? "");
   return {
@@ -129,6 +133,16 @@ function openPglite(): Driver {
       ),
     close: () => exclusive(() => database.close()),
   };
+}
+
+/** PGlite sets the exit code of the whole process when it starts and when a statement fails. */
+async function keepingExitCode<T>(task: () => Promise<T>): Promise<T> {
+  const { exitCode } = Deno;
+  try {
+    return await task();
+  } finally {
+    Deno.exitCode = exitCode;
+  }
 }
 
 async function openPostgres(): Promise<Driver> {
