@@ -1,0 +1,136 @@
+import type { Failure } from "../protocol/codes.ts";
+import { err, type Result } from "../protocol/result.ts";
+import { type Store, StoreUnavailable, type Write, type Written } from "./store.ts";
+
+/** Bounds of `groupCommit`. */
+export interface GroupCommitOptions {
+  /** The most writes, and about the most bytes of JSON, that go in one call; 200 and 512 KiB by default. */
+  readonly maxWrites?: number;
+  readonly maxBytes?: number;
+  /** The most writes, and about the most bytes, that wait for one; 5,000 and 8 MiB by default. */
+  readonly maxWaitingWrites?: number;
+  readonly maxWaitingBytes?: number;
+  /** How long a write may wait and be tried before it is refused, in milliseconds; 10,000 by default. */
+  readonly giveUpAfterMs?: number;
+  /** From 0 to 1, spreads the retries of several isolates. */
+  readonly random?: () => number;
+  /** Makes a `client_id` for messages that have none. */
+  readonly newClientId?: () => string;
+}
+
+interface WaitingWrite {
+  readonly write: Write;
+  readonly bytes: number;
+  readonly since: number;
+  readonly settle: (result: Result<Written, Failure>) => void;
+  readonly fail: (error: unknown) => void;
+}
+
+/**
+ * The same store, whose `post` shares calls: while one is under way, what arrives waits and goes in the next. So a busy
+ * isolate pays for one round trip and one commit for many writes, and an idle one waits for nobody.
+ *
+ * - Writes are stored in the order of the calls of `post`; each is stored or refused by itself.
+ * - Where the store is unavailable the call is repeated until `giveUpAfterMs`, then its writes are refused
+ *   `store_unavailable`. A message without `client_id` is given one, so that no repetition stores it twice. The result of
+ *   a repetition may lack its `event`, though it is new to everyone: the log has it.
+ * - What finds the queue full is refused `overloaded`.
+ */
+export function groupCommit(store: Store, options: GroupCommitOptions = {}): Store {
+  const {
+    maxWrites = 200,
+    maxBytes = 524_288,
+    maxWaitingWrites = 5_000,
+    maxWaitingBytes = 8_388_608,
+    giveUpAfterMs = 10_000,
+    random = Math.random,
+    newClientId = () => crypto.randomUUID(),
+  } = options;
+  for (
+    const [name, value] of Object.entries({ maxWrites, maxBytes, maxWaitingWrites, maxWaitingBytes, giveUpAfterMs })
+  ) {
+    if (!(value >= 1)) throw new RangeError(`Cannot group writes as '${name}' must be >= 1: current value is ${value}`);
+  }
+  const waiting: WaitingWrite[] = [];
+  let waitingBytes = 0;
+  let isCommitting = false;
+
+  function enter(write: Write): Promise<Result<Written, Failure>> {
+    const bytes = bytesOf(write);
+    if (waiting.length >= maxWaitingWrites || waitingBytes + bytes > maxWaitingBytes) {
+      return Promise.resolve(err(OVERLOADED));
+    }
+    return new Promise((settle, fail) => {
+      waiting.push({ write: withClientId(write, newClientId), bytes, since: Date.now(), settle, fail });
+      waitingBytes += bytes;
+      if (!isCommitting) void commitAll();
+    });
+  }
+
+  async function commitAll(): Promise<void> {
+    isCommitting = true;
+    await Promise.resolve(); // What is written in the same turn goes together.
+    while (waiting.length > 0) await commit(withoutLate(take(), Date.now()));
+    isCommitting = false;
+  }
+
+  /** The next writes in order, as many as fit in a call: at least one. */
+  function take(): WaitingWrite[] {
+    let count = 0;
+    let bytes = 0;
+    while (count < Math.min(waiting.length, maxWrites)) {
+      bytes += waiting[count]!.bytes;
+      if (count > 0 && bytes > maxBytes) break;
+      count++;
+    }
+    const taken = waiting.splice(0, count);
+    for (const entry of taken) waitingBytes -= entry.bytes;
+    return taken;
+  }
+
+  async function commit(batch: WaitingWrite[]): Promise<void> {
+    for (let attempt = 0; batch.length > 0; attempt++) {
+      try {
+        const results = await store.post(batch.map(({ write }) => write));
+        batch.forEach(({ settle }, index) => settle(results[index]!));
+        return;
+      } catch (error) {
+        if (!(error instanceof StoreUnavailable)) return batch.forEach(({ fail }) => fail(error));
+      }
+      const delayMs = retryDelayMs(attempt, random());
+      batch = withoutLate(batch, Date.now() + delayMs);
+      if (batch.length > 0) await new Promise((resolve) => setTimeout(resolve, delayMs));
+    }
+  }
+
+  /** Refuses the writes whose time will be over at `time`, and gives the others. */
+  function withoutLate(batch: WaitingWrite[], time: number): WaitingWrite[] {
+    const isLate = ({ since }: WaitingWrite) => time - since > giveUpAfterMs;
+    for (const { settle } of batch.filter(isLate)) settle(err(UNAVAILABLE));
+    return batch.filter((entry) => !isLate(entry));
+  }
+
+  return { ...store, post: async (writes) => await Promise.all(writes.map(enter)) };
+}
+
+/** How long to wait before try `attempt + 2`: twice as long each time, at most two seconds, and up to half less. */
+export function retryDelayMs(attempt: number, random: number): number {
+  return Math.min(2_000, 100 * 2 ** attempt) * (1 - random / 2);
+}
+
+const OVERLOADED: Failure = { code: "overloaded", message: "Too many writes wait for the database: try again." };
+const UNAVAILABLE: Failure = {
+  code: "store_unavailable",
+  message: "The database cannot be reached: try again with the same client_id.",
+};
+
+function withClientId(write: Write, newClientId: () => string): Write {
+  return write.kind === "message" && write.client_id === undefined ? { ...write, client_id: newClientId() } : write;
+}
+
+/** About what a write takes in a call: exact where it can be large. */
+function bytesOf(write: Write): number {
+  const body = "body" in write ? write.body.length : 0;
+  const data = write.kind === "message" && write.data !== undefined ? JSON.stringify(write.data).length : 0;
+  return 256 + body + data;
+}
