@@ -1,9 +1,9 @@
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from "node:http";
 import type { AddressInfo, Socket } from "node:net";
-import { BootError, type Isolate } from "./isolate.ts";
+import { BootError, type EndReason, type Isolate } from "./isolate.ts";
 import type { IsolatePool } from "./isolate_pool.ts";
 import type { ProjectKeys } from "./keys.ts";
-import { IsolateUnreachable, proxyRequest } from "./proxy_request.ts";
+import { IsolateLost, IsolateUnreachable, proxyRequest } from "./proxy_request.ts";
 import { proxySocket } from "./proxy_socket.ts";
 import type { TokenResigner } from "./resign_tokens.ts";
 import type { Site } from "./serve_site.ts";
@@ -146,14 +146,11 @@ async function answerByFunction(
   if ("status" in found) return sendJson(outgoing, found.status, found.body);
   const request = { path: innerPath(incoming), headers: forwardedHeaders(incoming) };
   try {
-    await withIsolate(found.pool, async (isolate, done) => {
-      await proxyRequest(incoming, outgoing, { isolate, ...request });
-      done();
-    });
+    await withIsolate(found.pool, (isolate) => proxyRequest(incoming, outgoing, { isolate, ...request }));
   } catch (error) {
-    if (!(error instanceof BootError)) throw error;
-    backends.log(`${found.name} | ${error.message}`);
-    sendJson(outgoing, BOOT_ERROR.status, BOOT_ERROR.body);
+    const { status, body } = refusalFor(error);
+    backends.log(`${found.name} | ${(error as Error).message}`);
+    sendJson(outgoing, status, body);
   }
 }
 
@@ -170,9 +167,8 @@ async function answerUpgrade(
   if ("status" in found) return endWith(client, 502);
   const request = { path: innerPath(incoming), headers: forwardedHeaders(incoming), head };
   try {
-    await withIsolate(found.pool, async (isolate, done) => {
+    await withIsolate(found.pool, async (isolate) => {
       const { status } = await proxySocket(incoming, client, { isolate, ...request });
-      done();
       if (status !== 101) {
         backends.log(`${found.name} | answered ${status} to an upgrade: the client sees an empty 502`);
       }
@@ -187,14 +183,15 @@ async function answerUpgrade(
 /** Runs a request on the next isolate in turn, and on another one should that have ended just now. */
 async function withIsolate(
   pool: IsolatePool,
-  run: (isolate: Isolate, done: () => void) => Promise<void>,
+  run: (isolate: Isolate) => Promise<void>,
 ): Promise<void> {
   for (let tries = 1;; tries++) {
     const isolate = await pool.acquire();
     const done = isolate.beginRequest();
     try {
-      return await run(isolate, done);
+      return await run(isolate);
     } catch (error) {
+      if (error instanceof IsolateLost) throw new EndedIsolate(await isolate.ended);
       if (!(error instanceof IsolateUnreachable) || tries === MAX_TRIES) throw error;
     } finally {
       done();
@@ -210,11 +207,29 @@ interface Refusal {
   body: unknown;
 }
 
-/** As the hosted gateway says it. */
-const BOOT_ERROR: Refusal = {
-  status: 503,
-  body: { code: "BOOT_ERROR", message: "Function failed to start (please check logs)" },
-};
+/** An isolate ended before it answered. */
+class EndedIsolate extends Error {
+  constructor(readonly reason: EndReason) {
+    super(`an isolate ended before it answered a request: ${reason}`);
+  }
+}
+
+/** What the hosted gateway says when a function gives no answer. */
+function refusalFor(error: unknown): Refusal {
+  if (error instanceof BootError) {
+    return { status: 503, body: { code: "BOOT_ERROR", message: "Function failed to start (please check logs)" } };
+  }
+  if (error instanceof EndedIsolate && LIMITS.has(error.reason)) {
+    const message = "Function failed due to not having enough compute resources (please check logs)";
+    return { status: 546, body: { code: "WORKER_LIMIT", message } };
+  }
+  return {
+    status: 500,
+    body: { code: "WORKER_ERROR", message: "Function exited due to an error (please check logs)" },
+  };
+}
+
+const LIMITS: ReadonlySet<EndReason> = new Set(["wall_clock", "cpu", "memory"]);
 
 async function findFunction({ functions, tokens }: Backends, incoming: IncomingMessage): Promise<FoundFunction> {
   const name = pathOf(incoming).split("/")[3]!;

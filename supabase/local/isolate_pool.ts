@@ -10,13 +10,14 @@ export interface IsolatePoolOptions extends Omit<IsolateOptions, "env" | "onOutp
   log: (line: string) => void;
 }
 
-/** An isolate that ends sooner than this is not replaced before a request asks for one, so that nothing spins. */
+/** An isolate that crashes younger than this is replaced when it would have been this old, so that nothing spins. */
 const MIN_LIFE_MS = 1_000;
 
 /** The isolates of one function. New requests go to them in turn; one that retires or ends is replaced. */
 export class IsolatePool {
   readonly #options: IsolatePoolOptions;
   readonly #isolates = new Set<Isolate>();
+  readonly #replaceTimers = new Set<ReturnType<typeof setTimeout>>();
   #turn = 0;
   #isClosed = false;
 
@@ -68,6 +69,7 @@ export class IsolatePool {
   /** Ends all isolates. May be called twice. */
   async close(): Promise<void> {
     this.#isClosed = true;
+    for (const timer of this.#replaceTimers) clearTimeout(timer);
     const { isolates } = this;
     for (const isolate of isolates) isolate.kill();
     await Promise.all(isolates.map((isolate) => isolate.ended));
@@ -102,7 +104,7 @@ export class IsolatePool {
     this.#isolates.delete(isolate);
     if (!hasServed || this.#isClosed) return;
     this.#say(`isolate ${isolate.id.slice(0, 8)} ended after ${(isolate.ageMs / 1000).toFixed(1)} s: ${reason}`);
-    if (reason !== "crashed" || isolate.ageMs > MIN_LIFE_MS) this.#replace();
+    this.#replaceTimers.add(setTimeout(() => this.#replace(), Math.max(0, MIN_LIFE_MS - isolate.ageMs)));
   }
 
   /** Starts what is missing, and says why if it cannot: no request waits for the error. */

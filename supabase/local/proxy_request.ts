@@ -6,11 +6,17 @@ export class IsolateUnreachable extends Error {
   override name = "IsolateUnreachable";
 }
 
+/** The isolate ended while it worked on the request, before it answered. */
+export class IsolateLost extends Error {
+  override name = "IsolateLost";
+}
+
 /**
  * Passes a plain request on to an isolate, and its answer back, as they come. Settles when the answer is complete or
- * broke off; an isolate that ends in the middle breaks the client's connection too.
+ * broke off; an isolate that ends in the middle of it breaks the client's connection too.
  *
- * @throws {IsolateUnreachable} if nothing was sent yet
+ * @throws {IsolateUnreachable} if the isolate never had the request
+ * @throws {IsolateLost} if it had, and gave no answer
  */
 export function proxyRequest(
   incoming: IncomingMessage,
@@ -24,6 +30,14 @@ export function proxyRequest(
       method: incoming.method,
       path,
       headers: headers as never,
+      agent: false,
+    });
+    let hasConnected = false;
+    upstream.on("socket", (socket) => {
+      socket.on("connect", () => {
+        hasConnected = true;
+        incoming.pipe(upstream);
+      });
     });
     upstream.on("response", (answer) => {
       outgoing.writeHead(answer.statusCode!, answer.statusMessage, answer.rawHeaders as never);
@@ -32,12 +46,12 @@ export function proxyRequest(
     });
     upstream.on("error", () => {
       if (outgoing.headersSent) return outgoing.destroy();
-      reject(new IsolateUnreachable(`Cannot reach isolate ${isolate.id} of ${isolate.function}`));
+      const where = `isolate ${isolate.id} of ${isolate.function}`;
+      reject(hasConnected ? new IsolateLost(`Lost ${where}`) : new IsolateUnreachable(`Cannot reach ${where}`));
     });
     outgoing.on("close", () => {
       upstream.destroy();
       resolve();
     });
-    incoming.pipe(upstream);
   });
 }
