@@ -31,18 +31,17 @@ export class IsolatePool {
     return [...this.#isolates];
   }
 
-  /** Starts as many isolates as are missing; settles when one takes requests. @throws {BootError} */
+  /** Starts what is missing; settles when one isolate takes requests, or none can and the log says why. */
   async warmUp(): Promise<void> {
-    await Promise.any(this.#fill().map((isolate) => isolate.booted)).catch((error: AggregateError) => {
-      throw error.errors[0];
-    });
+    if (this.#isClosed) return;
+    await this.#boot().catch((error: BootError) => this.#say(`cannot start: ${error.message}`));
   }
 
   /** The next isolate in turn; starts some if there is none. @throws {BootError} if the function cannot be loaded */
   async acquire(): Promise<Isolate> {
     const serving = this.#serving();
     if (serving.length === 0) {
-      await this.warmUp();
+      await this.#boot();
       return this.acquire();
     }
     return serving[this.#turn++ % serving.length]!;
@@ -79,6 +78,13 @@ export class IsolatePool {
     return this.isolates.filter((isolate) => isolate.state === "serving");
   }
 
+  /** Starts what is missing; settles when one isolate takes requests. @throws {BootError} if none can */
+  async #boot(): Promise<void> {
+    await Promise.any(this.#fill().map((isolate) => isolate.booted)).catch((error: AggregateError) => {
+      throw error.errors[0];
+    });
+  }
+
   /** The isolates that take requests or soon will, with those started that are missing. */
   #fill(): Isolate[] {
     if (this.#isClosed) throw new BootError("The local Supabase is closing");
@@ -99,18 +105,12 @@ export class IsolatePool {
   async #tend(isolate: Isolate): Promise<void> {
     const hasServed = await isolate.booted.then(() => true, () => false);
     await isolate.retired;
-    if (isolate.state === "retired") this.#replace();
+    if (isolate.state === "retired") this.warmUp();
     const reason = await isolate.ended;
     this.#isolates.delete(isolate);
     if (!hasServed || this.#isClosed) return;
     this.#say(`isolate ${isolate.id.slice(0, 8)} ended after ${(isolate.ageMs / 1000).toFixed(1)} s: ${reason}`);
-    this.#replaceTimers.add(setTimeout(() => this.#replace(), Math.max(0, MIN_LIFE_MS - isolate.ageMs)));
-  }
-
-  /** Starts what is missing, and says why if it cannot: no request waits for the error. */
-  async #replace(): Promise<void> {
-    if (this.#isClosed) return;
-    await this.warmUp().catch((error: BootError) => this.#say(`cannot start: ${error.message}`));
+    this.#replaceTimers.add(setTimeout(() => this.warmUp(), Math.max(0, MIN_LIFE_MS - isolate.ageMs)));
   }
 
   #say(line: string): void {

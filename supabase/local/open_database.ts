@@ -56,8 +56,12 @@ async function connectPglite(snapshot: URL): Promise<PgliteConnection> {
   return connection;
 }
 
-/** Opens a real PostgreSQL, as a role that may create roles and schemas. */
-export function openPostgres(url: string): Database {
+/**
+ * Opens a real PostgreSQL, as a role that may create roles and schemas.
+ *
+ * @throws {Error} if it cannot be reached
+ */
+export async function openPostgres(url: string): Promise<Database> {
   const connection = createPostgresConnection({
     url,
     postgresOptions: {
@@ -71,6 +75,12 @@ export function openPostgres(url: string): Database {
       },
     },
   });
+  try {
+    await connection.driver.unsafe("select 1");
+  } catch (error) {
+    await connection.close();
+    throw new Error(`Cannot reach the database: ${(error as Error).message}`, { cause: error });
+  }
   return {
     connection: mend(connection),
     exclusive: unlocked,

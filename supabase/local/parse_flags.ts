@@ -43,8 +43,6 @@ export function parseFlags(args: readonly string[]): Result<Flags, string> {
     },
   }) as Record<string, string | undefined> & { help: boolean };
   if (unknown.length > 0) return err(`Unknown argument ${unknown[0]}`);
-  const repeated = VALUES.find((name) => Array.isArray(parsed[name]));
-  if (repeated) return err(`--${repeated} is given twice`);
   const empty = VALUES.find((name) => parsed[name] === "");
   if (empty) return err(`--${empty} needs a value`);
   return validate(parsed);

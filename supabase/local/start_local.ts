@@ -133,9 +133,7 @@ async function start(options: LocalOptions, stack: AsyncDisposableStack): Promis
     pools.set(config.name, { pool: stack.adopt(pool, (pool) => pool.close()), verifyJwt: config.verifyJwt });
   }
   // Isolates and the database start side by side: each takes its time.
-  const warm = Promise.all([...pools].map(async ([name, { pool }]) => {
-    await pool.warmUp().catch((error: Error) => log(`${name} | cannot start: ${error.message}`));
-  }));
+  const warm = Promise.all([...pools.values()].map(({ pool }) => pool.warmUp()));
   const database = stack.adopt(await openDatabase(options), (database) => database.close());
   const lite = await startLite(database, {
     keys,
@@ -189,7 +187,7 @@ async function functionsOf({ functionsDir }: LocalOptions): Promise<FunctionConf
 }
 
 function openDatabase({ databaseUrl, lock }: LocalOptions): Promise<Database> {
-  return databaseUrl ? Promise.resolve(openPostgres(databaseUrl)) : openPglite({ snapshot: SNAPSHOT, lock });
+  return databaseUrl ? openPostgres(databaseUrl) : openPglite({ snapshot: SNAPSHOT, lock });
 }
 
 /** The key and address of OpenAI: the real ones where a key is set, otherwise a stand-in's. */

@@ -1,3 +1,4 @@
+// deno-lint-ignore-file no-console -- one test silences what Lite writes there
 import { assert, assertEquals, assertNotEquals } from "@std/assert";
 import { createRemoteJWKSet, decodeJwt, decodeProtectedHeader, jwtVerify } from "jose";
 import { createClient } from "@supabase/supabase-js";

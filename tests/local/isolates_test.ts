@@ -1,4 +1,4 @@
-import { assert, assertEquals, assertMatch, assertRejects } from "@std/assert";
+import { assert, assertEquals, assertMatch } from "@std/assert";
 import { connect } from "node:net";
 import type { LocalOptions } from "../../supabase/local/start_local.ts";
 import { denoPath, HOSTED_DENO } from "../support/deno_versions.ts";
