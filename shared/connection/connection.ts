@@ -38,6 +38,8 @@ export interface LeaveMessage {
   readonly client_pid: Pid;
   readonly reason: string;
   readonly metadata: Metadata;
+  /** How the client closed (1005 without a code), on a connection without control frames: for whoever passes it on. */
+  readonly close?: { readonly code: number; readonly reason: string };
 }
 
 /** `ws.send`: a frame for the client. The same object may be sent to any number of connections. */
@@ -120,6 +122,7 @@ export class Connection {
   #lastFrameAt = 0;
   #flushing: (() => void)[] = [];
   #refused = { frames: 0, at: 0, told: 0 };
+  #closedBy: LeaveMessage["close"];
   #joined = false;
   #ended = false;
 
@@ -139,7 +142,7 @@ export class Connection {
     socket.binaryType = "arraybuffer";
     socket.onopen = () => this.#opened(relay.heartbeat_interval);
     socket.onmessage = (event) => this.#received(event.data);
-    socket.onclose = (event) => this.#end(event.code === 1006 || event.code === 0 ? "lost" : "closed");
+    socket.onclose = (event) => this.#closed(event);
     socket.onerror = () => this.#end("lost");
     this.#after(OPEN_TIMEOUT_MS, () => {
       if (!this.#joined) this.#end("never_opened");
@@ -233,6 +236,12 @@ export class Connection {
     }
   }
 
+  #closed({ code, reason }: CloseEvent): void {
+    if (code === 1006 || code === 0) return this.#end("lost");
+    if (!this.#controlFrames) this.#closedBy = { code, reason };
+    this.#end("closed");
+  }
+
   /** Answers a frame over the rate with an error, at most one a second; a client that goes on is closed. */
   #refuseFrame(bytes: number): void {
     const now = Date.now();
@@ -258,7 +267,8 @@ export class Connection {
   }
 
   #leave(target: Pid, reason: string, metadata: Metadata): void {
-    const message: LeaveMessage = { client_pid: this.pid, reason, metadata };
+    const close = this.#closedBy;
+    const message: LeaveMessage = { client_pid: this.pid, reason, metadata, ...(close && { close }) };
     this.#context.processes.notify(target, "ws.leave", message);
   }
 

@@ -1,0 +1,66 @@
+import type { Authenticator, Identity } from "../auth/mod.ts";
+import { refuse, relayTo, type SocketHandler } from "../connection/mod.ts";
+import { type Processes, processes as defaultProcesses } from "../process/mod.ts";
+import { findRelayToken } from "./find_relay_token.ts";
+import { Pipe, type PipeLimits } from "./pipe.ts";
+import type { Upstream } from "./upstream.ts";
+
+/** What the relay is made of. */
+export interface RelayOptions {
+  readonly authenticator: Authenticator;
+  readonly upstreams: readonly Upstream[];
+  /** What to set for an upstream that is known but not set up, by its name. */
+  readonly missing?: Readonly<Record<string, string>>;
+  readonly limits?: Partial<PipeLimits>;
+  /** Where the pipes live; default this isolate's own table. It must be that of `serveSockets`. */
+  readonly processes?: Processes;
+  /** Hears of an upstream that failed, in a line without secrets; default `console.error`. */
+  readonly onFailure?: (line: string) => void;
+}
+
+/**
+ * The handler of `/FUNCTION/NAME?jwt=…`: who has a valid token is piped to the upstream of that name. Refuses with
+ * `unauthorized` and its kin before it says anything of names, then with `upstream_not_found`.
+ */
+export function createRelay(options: RelayOptions): SocketHandler {
+  const { authenticator, missing = {}, limits, processes = defaultProcesses, onFailure } = options;
+  const upstreams = new Map(options.upstreams.map((upstream) => [upstream.name, upstream]));
+
+  return async (request) => {
+    const token = findRelayToken(request);
+    const identity = token === undefined
+      ? await authenticator.authenticate(request)
+      : await authenticator.verify(token);
+    if (!identity.ok) return refuse(identity.error);
+
+    const { pathname, searchParams } = new URL(request.url);
+    const [, name = "", path = ""] = /^\/[^/]+\/([^/]+)(\/.*)?$/.exec(pathname) ?? [];
+    const upstream = upstreams.get(name);
+    const address = upstream?.address(path, searchParams);
+    if (!upstream || !address) {
+      return refuse({ code: "upstream_not_found", message: notFound(name, upstream, missing) });
+    }
+
+    const pipe = new Pipe({ upstream, address, processes, limits, onFailure });
+    return relayTo(processes.spawn(pipe, { onExit: () => pipe.close() }), {
+      metadata: metadataOf(identity.value),
+      controlFrames: false,
+      protocol: commonProtocol(request.headers.get("sec-websocket-protocol"), upstream.protocols),
+    });
+  };
+}
+
+function notFound(name: string, upstream: Upstream | undefined, missing: Readonly<Record<string, string>>): string {
+  if (upstream !== undefined) return `There is nothing at this path of the upstream "${upstream.name}"`;
+  if (Object.hasOwn(missing, name)) return `The upstream "${name}" is not set up: ${missing[name]}`;
+  return "There is no upstream of this name";
+}
+
+function metadataOf({ userId, expiresAt }: Identity): Record<string, string> {
+  return { user_id: userId, expires_at: new Date(expiresAt).toISOString() };
+}
+
+/** The first that is offered and that the upstream is dialled with; none leaves the choice to the connection. */
+function commonProtocol(offered: string | null, protocols: readonly string[]): string | undefined {
+  return offered?.split(", ").find((protocol) => protocols.includes(protocol));
+}

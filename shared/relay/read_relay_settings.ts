@@ -1,0 +1,91 @@
+import { readSocketSettings, type SocketOptions, type SocketSettings } from "../connection/mod.ts";
+import { openAiUpstream } from "./openai_upstream.ts";
+import type { PipeLimits } from "./pipe.ts";
+import type { Upstream } from "./upstream.ts";
+
+type Environment = Readonly<Record<string, string>>;
+
+/** What the environment says of the relay. */
+export interface RelaySettings extends SocketSettings {
+  readonly upstreams: readonly Upstream[];
+  /** What to set for an upstream that is known but not set up, by its name. */
+  readonly missing: Readonly<Record<string, string>>;
+  readonly limits: Partial<PipeLimits>;
+}
+
+/**
+ * What differs from the defaults of every function. Speech is made faster than it is played: what a client on a slow line
+ * has not read yet waits here. And each connection holds one to an upstream, so a user has fewer.
+ */
+const SOCKET_DEFAULTS: SocketOptions = { maxBufferedBytes: 4 * 1024 * 1024, maxConnectionsPerUser: 20 };
+
+/**
+ * The settings of the relay from a function's environment: those of `readSocketSettings`, and
+ *
+ * | variable | default | meaning |
+ * |---|---|---|
+ * | `OPENAI_API_KEY` | | the key for the upstream `openai`, which does not exist without it |
+ * | `OPENAI_REALTIME_URL` | `wss://api.openai.com/v1/realtime` | where it is |
+ * | `OPENAI_REALTIME_MODEL` | `gpt-realtime` | the model of a client that names none |
+ * | `OPENAI_ORG_ID`, `OPENAI_PROJECT_ID` | | whom OpenAI bills, where the key leaves that open |
+ * | `RELAY_UPSTREAMS` | `{}` | other upstreams, as JSON: see `parseUpstreams` |
+ * | `RELAY_CONNECT_TIMEOUT_MS` | 10,000 | how long an upstream may take to open |
+ * | `RELAY_MAX_QUEUED_FRAMES` | 1,000 | frames of a client that wait until then |
+ * | `MAX_BUFFERED_BYTES` | 4 MiB | bytes that wait in either direction, until then and after |
+ *
+ * @throws {RangeError} that names the variable which is bad, and never quotes a secret.
+ */
+export async function readRelaySettings(env: Environment): Promise<RelaySettings> {
+  const { sockets, isolate } = readSocketSettings(env, SOCKET_DEFAULTS);
+  const openAi = readOpenAi(env);
+  return {
+    sockets,
+    isolate,
+    upstreams: [...openAi ? [openAi] : [], ...await readUpstreams(env)],
+    missing: openAi ? {} : { openai: "set OPENAI_API_KEY" },
+    limits: {
+      ...sockets.maxBufferedBytes !== undefined && { maxBufferedBytes: sockets.maxBufferedBytes },
+      ...readWhole(env, "RELAY_CONNECT_TIMEOUT_MS", "connectTimeoutMs"),
+      ...readWhole(env, "RELAY_MAX_QUEUED_FRAMES", "maxQueuedFrames"),
+    },
+  };
+}
+
+function readOpenAi(env: Environment): Upstream | undefined {
+  const apiKey = readText(env, "OPENAI_API_KEY");
+  if (apiKey === undefined) return undefined;
+  try {
+    return openAiUpstream({
+      apiKey,
+      url: readText(env, "OPENAI_REALTIME_URL"),
+      model: readText(env, "OPENAI_REALTIME_MODEL"),
+      organization: readText(env, "OPENAI_ORG_ID"),
+      project: readText(env, "OPENAI_PROJECT_ID"),
+    });
+  } catch (error) {
+    const variables = "OPENAI_API_KEY, OPENAI_REALTIME_URL, OPENAI_ORG_ID and OPENAI_PROJECT_ID";
+    throw new RangeError(`Cannot start as ${variables} must make an upstream: ${(error as Error).message}`);
+  }
+}
+
+async function readUpstreams(env: Environment): Promise<readonly Upstream[]> {
+  const text = readText(env, "RELAY_UPSTREAMS");
+  if (text === undefined) return [];
+  // Loaded only here for the sake of zod, which costs a cold isolate a third of what the rest of the relay does.
+  const { parseUpstreams } = await import("./parse_upstreams.ts");
+  return parseUpstreams(text, env);
+}
+
+function readText(env: Environment, name: string): string | undefined {
+  return env[name]?.trim() || undefined;
+}
+
+function readWhole<K extends keyof PipeLimits>(env: Environment, name: string, limit: K): Partial<PipeLimits> {
+  const raw = readText(env, name);
+  if (raw === undefined) return {};
+  const value = Number(raw);
+  if (!Number.isSafeInteger(value) || value < 1) {
+    throw new RangeError(`Cannot start as ${name} must be a whole number >= 1: current value is "${raw}"`);
+  }
+  return { [limit]: value };
+}
