@@ -1,0 +1,26 @@
+/** `chat`: authenticated rooms whose messages last. The protocol is in docs/protocol.md. */
+import { createAuthenticator, readAuthSettings } from "../../shared/auth/mod.ts";
+import { memoryBus } from "../../shared/bus/memory_bus.ts";
+import { readSocketSettings, serveSockets } from "../../shared/connection/mod.ts";
+import { Isolate } from "../../shared/isolate/isolate.ts";
+import { processes } from "../../shared/process/mod.ts";
+import { createChat } from "../../shared/room/create_chat.ts";
+import { groupCommit } from "../../shared/store/group_commit.ts";
+import { memoryStore } from "../../shared/store/memory_store.ts";
+import { readStoreSettings } from "../../shared/store/read_store_settings.ts";
+import { supabaseStore } from "../../shared/store/supabase_store.ts";
+
+const env = Deno.env.toObject();
+const settings = readSocketSettings(env, { maxFrameBytes: 64 * 1024 });
+const isolate = new Isolate({ id: processes.isolateId, ...settings.isolate });
+const storage = readStoreSettings(env);
+const chat = createChat({
+  store: groupCommit(storage.backend === "supabase" ? supabaseStore(storage) : memoryStore()),
+  bus: memoryBus(),
+  authenticator: createAuthenticator(readAuthSettings(env)),
+  processes,
+  isolate,
+  createRooms: env.OPEN_ROOMS !== "false",
+});
+
+Deno.serve(serveSockets(chat.handle, { ...settings.sockets, isolate, health: chat.health }));

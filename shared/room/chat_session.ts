@@ -1,0 +1,522 @@
+import type { Authenticator, Identity } from "../auth/mod.ts";
+import type { ClientMessage, ControlMessage, JoinMessage, SendMessage } from "../connection/mod.ts";
+import type { Isolate } from "../isolate/isolate.ts";
+import type { Pid, Processes, Self } from "../process/mod.ts";
+import type { ChatClientFrame, ChatClientFrameOf, Position } from "../protocol/chat_client_frames.ts";
+import type { ChatServerFrame, Sender } from "../protocol/chat_server_frames.ts";
+import type { ErrorCode, Failure } from "../protocol/codes.ts";
+import type { ConnectionLimits } from "../protocol/connection_frames.ts";
+import { type RoomView, type Store, StoreUnavailable, type Write, type Written } from "../store/store.ts";
+import { parseChatFrame, refOf } from "./parse_chat_frame.ts";
+import type { Member, Room } from "./room.ts";
+import type { Rooms, UserConnection } from "./rooms.ts";
+
+/** What all chat sessions of an isolate share. */
+export interface ChatContext {
+  /** Its `post` may share calls between writes. */
+  readonly store: Store;
+  readonly rooms: Rooms;
+  readonly processes: Processes;
+  readonly isolate: Isolate;
+  readonly authenticator: Pick<Authenticator, "verify">;
+  /** Whether a public room that does not exist is made by the first who joins it. */
+  readonly createRooms: boolean;
+  readonly onError: (error: unknown) => void;
+}
+
+/** What a connection asked for in its URL, checked already. */
+export interface SessionStart {
+  readonly identity: Identity;
+  /** Names the client over its reconnects. */
+  readonly session: string;
+  readonly batch: boolean;
+  readonly limits: ConnectionLimits;
+  /** The room it joins, which it may; the inbox has none. */
+  readonly view?: RoomView;
+  /** Where it stands in that room, if it was there before. */
+  readonly position?: Position;
+  /** The user's rooms that it hears of: all of them in the inbox, direct messages alone beside a room. */
+  readonly rooms: readonly RoomView[];
+}
+
+const MAX_BAD_FRAMES = 10;
+/** Writes of one connection that wait for the store; what comes beside them is refused. */
+const MAX_WRITES_UNDER_WAY = 256;
+/** How long a new inbox waits for `resume` before it goes live: what is replayed must come before what is new. */
+const RESUME_WAIT_MS = 500;
+/** How far back the log is searched for the event that made a user a member. */
+const MEMBERSHIP_SEARCH = 200;
+
+type Answer = (frame: ChatServerFrame) => void;
+
+/**
+ * One chat connection, as the process that its frames go to. Frames are handled in order; those that change which rooms
+ * it is in are waited for, writes are not, so that many of them share one call to the store. Nothing that a client sends
+ * ends the session but ten bad frames in a row.
+ */
+export class ChatSession implements UserConnection {
+  readonly #context: ChatContext;
+  readonly #start: SessionStart;
+  /** The rooms this connection is in, and when it came in. */
+  readonly #joined = new Map<string, number>();
+  /** Direct rooms whose other user was told of them. */
+  readonly #announced = new Set<string>();
+  #pid: Pid = "";
+  #self: Self | undefined;
+  #identity: Identity;
+  #sender: Sender;
+  #badFrames = 0;
+  #writes = 0;
+  /** The rooms of an inbox that has not gone live, and whether it had them when it came. */
+  #held: Map<string, { view: RoomView; wasThere: boolean }> | undefined;
+  #holdTimer: ReturnType<typeof setTimeout> | undefined;
+
+  constructor(context: ChatContext, start: SessionStart) {
+    this.#context = context;
+    this.#start = start;
+    this.#identity = start.identity;
+    this.#sender = senderOf(start.identity);
+  }
+
+  get pid(): Pid {
+    return this.#pid;
+  }
+
+  "ws.join"({ client_pid }: JoinMessage, self: Self): void {
+    this.#pid = client_pid;
+    this.#self = self;
+    this.#context.rooms.connect(this.#identity.userId, this);
+    const { view, position, rooms } = this.#start;
+    if (view === undefined) {
+      this.#greet({ resumed: false });
+      this.#hold(rooms);
+      return;
+    }
+    const room = this.#context.rooms.open(view);
+    const reason = position && room.resyncReason(position.since, position.epoch);
+    const resumed = position !== undefined && reason === undefined;
+    this.#greet({ room: room.id, community_id: room.id, seq: room.head, epoch: room.epoch, resumed });
+    if (reason !== undefined) this.#send({ type: "resync", room: room.id, reason });
+    this.#enter(room, resumed ? position.since : room.head, { present: true });
+    this.#send({ type: "presence", room: room.id, state: room.presence.list() });
+    for (const direct of rooms) if (direct.kind === "dm") this.#listen(direct, direct.head);
+  }
+
+  "ws.message"({ type, data }: ClientMessage): Promise<void> | void {
+    if (type === "binary") return this.#refuseFrame({ code: "bad_frame", message: "Frames are JSON text" });
+    const parsed = parseChatFrame(data);
+    if (!parsed.ok) return this.#refuseFrame(parsed.error, parsed.error.ref);
+    this.#badFrames = 0;
+    const frame = parsed.value;
+    if (this.#held !== undefined && frame.type !== "resume") this.#release();
+    return this.#handle(frame);
+  }
+
+  "ws.leave"(_: unknown, self: Self): void {
+    clearTimeout(this.#holdTimer);
+    for (const room of this.#joined.keys()) this.#context.rooms.leave(room, this.#pid);
+    this.#joined.clear();
+    if (this.#pid !== "") this.#context.rooms.disconnect(this.#identity.userId, this);
+    self.exit();
+  }
+
+  /** Hears which rooms the user is in: leaves those he was removed from, listens to those he was added to. */
+  roomsChanged(rooms: readonly RoomView[], asOf: number): void {
+    const ids = new Set(rooms.map(({ room }) => room));
+    // A room that was joined while the store was asked may be missing in its answer.
+    for (const [id, since] of [...this.#joined]) if (!ids.has(id) && since < asOf) this.#dropRoom(id);
+    for (const view of rooms) {
+      if (this.#joined.has(view.room) || !this.#hears(view)) continue;
+      if (this.#held === undefined) this.#discover(view);
+      else if (!this.#held.has(view.room)) this.#held.set(view.room, { view, wasThere: false });
+    }
+  }
+
+  #handle(frame: ChatClientFrame): Promise<void> | void {
+    switch (frame.type) {
+      case "ping":
+        return this.#send({ type: "pong", ...(frame.ref !== undefined && { ref: frame.ref }) });
+      case "chat":
+        return this.#chat(frame);
+      case "edit":
+        return this.#write(frame, { kind: "edit", message_id: frame.message_id, body: frame.body });
+      case "delete":
+        return this.#write(frame, { kind: "delete", message_id: frame.message_id });
+      case "react":
+        return this.#react(frame);
+      case "mark_read":
+        return this.#markRead(frame);
+      case "typing":
+        return this.#typing(frame);
+      case "signal":
+        return this.#signal(frame);
+      case "get_unread_count":
+        return this.#aside(frame, () => this.#tellUnread(frame.room ?? frame.community_id, frame));
+      case "history":
+        return this.#aside(frame, () => this.#history(frame));
+      case "dm":
+        return this.#inOrder(frame, () => this.#directMessage(frame));
+      case "join":
+        return this.#inOrder(frame, () => this.#joinRoom(frame));
+      case "leave":
+        return this.#leaveRoom(frame);
+      case "resume":
+        return this.#inOrder(frame, () => this.#resume(frame));
+      case "refresh":
+        return this.#inOrder(frame, () => this.#refresh(frame));
+    }
+  }
+
+  #chat(frame: ChatClientFrameOf<"chat">): void {
+    const room = this.#roomOf(frame);
+    if (room !== undefined) this.#writeMessage(frame, room);
+  }
+
+  async #directMessage(frame: ChatClientFrameOf<"dm">): Promise<void> {
+    const view = await this.#context.store.openDirect(this.#sender, frame.to);
+    if (!view.ok) return this.#refuse(view.error, frame);
+    const { room } = view.value;
+    if (!this.#joined.has(room)) this.#listen(view.value, view.value.head);
+    this.#writeMessage(frame, room);
+    // The other's connections may not know the room yet.
+    if (this.#announced.has(room)) return;
+    this.#announced.add(room);
+    this.#context.rooms.membershipChanged(frame.to);
+  }
+
+  #writeMessage(frame: ChatClientFrameOf<"chat"> | ChatClientFrameOf<"dm">, room: string): void {
+    const body = frame.body ?? frame.text;
+    if (body === undefined) return this.#refuseFrame({ code: "bad_frame", message: "body: is missing" }, refOf(frame));
+    const { client_id, subject, data } = frame;
+    this.#write(frame, {
+      kind: "message",
+      room,
+      body,
+      ...(client_id !== undefined && { client_id }),
+      ...(subject !== undefined && { subject }),
+      ...(data !== undefined && { data }),
+      ...(frame.type === "chat" && frame.reply_to !== undefined && { reply_to: frame.reply_to }),
+    });
+  }
+
+  #react({ message_id, emoji, remove = false, ...frame }: ChatClientFrameOf<"react">): void {
+    this.#write(frame, { kind: "react", message_id, emoji, remove });
+  }
+
+  #markRead(frame: ChatClientFrameOf<"mark_read">): void {
+    this.#write(frame, { kind: "read", message_id: frame.message_id }, async ({ room }) => {
+      for (const scope of [room, undefined]) {
+        const count = await this.#context.store.unread(this.#identity.userId, scope);
+        if (count.ok) this.#context.rooms.sendToUser(this.#identity.userId, unreadFrame(count.value, scope));
+      }
+    });
+  }
+
+  #typing(frame: ChatClientFrameOf<"typing">): void {
+    const room = this.#joinedRoomOf(frame);
+    if (room === undefined) return;
+    const { id, name } = this.#sender;
+    const notice = { type: "typing", room: room.id, user_id: id, ...(name !== undefined && { name }) };
+    this.#context.rooms.broadcast(room, JSON.stringify(notice), { except: this.#pid });
+  }
+
+  #signal(frame: ChatClientFrameOf<"signal">): void {
+    const room = this.#joinedRoomOf(frame);
+    if (room === undefined) return;
+    const notice = { type: "signal", room: room.id, user_id: this.#sender.id, data: frame.data };
+    const to = frame.to !== undefined ? { to: frame.to } : {};
+    this.#context.rooms.broadcast(room, JSON.stringify(notice), { except: this.#pid, ...to });
+  }
+
+  async #tellUnread(room: string | undefined, frame: ChatClientFrame): Promise<void> {
+    const count = await this.#context.store.unread(this.#identity.userId, room);
+    if (count.ok) this.#sendText(unreadFrame(count.value, room));
+    else this.#refuse(count.error, frame);
+  }
+
+  async #history(frame: ChatClientFrameOf<"history">): Promise<void> {
+    const room = this.#roomOf(frame);
+    if (room === undefined) return;
+    const page = await this.#context.store.history(this.#identity.userId, room, frame.before, frame.limit ?? 50);
+    if (!page.ok) return this.#refuse(page.error, frame);
+    this.#send({ type: "history", room, messages: [...page.value.messages], more: page.value.more });
+  }
+
+  async #joinRoom({ room: id, since, epoch, ...frame }: ChatClientFrameOf<"join">): Promise<void> {
+    const { store, rooms, createRooms } = this.#context;
+    const view = await store.join(this.#sender, id, { createRooms });
+    if (!view.ok) return this.#refuse(view.error, frame);
+    if (this.#isGone) return;
+    const position = since === undefined ? undefined : { since, ...(epoch !== undefined && { epoch }) };
+    this.#joinView(view.value, position, { present: true });
+    if (view.value.event !== undefined) rooms.stored(view.value.event, view.value.epoch);
+  }
+
+  #leaveRoom({ room }: ChatClientFrameOf<"leave">): void {
+    if (this.#joined.delete(room)) this.#context.rooms.leave(room, this.#pid);
+    this.#send({ type: "left", room });
+  }
+
+  async #resume({ rooms }: ChatClientFrameOf<"resume">): Promise<void> {
+    const { userId } = this.#identity;
+    clearTimeout(this.#holdTimer);
+    const { roomsOfUsers } = await this.#context.store.heads([], [userId]).catch((error) => {
+      this.#holdTimer = setTimeout(() => this.#release(), RESUME_WAIT_MS);
+      throw error;
+    });
+    if (this.#isGone) return;
+    const views = new Map((roomsOfUsers.get(userId) ?? []).map((view) => [view.room, view]));
+    for (const room of Object.keys(rooms)) {
+      if (!views.has(room)) this.#refuse({ code: "room_not_found", message: `There is no such room: ${room}` }, {});
+    }
+    if (this.#held !== undefined) {
+      // A room it does not name is one that it does not know.
+      for (const [room, view] of views) this.#held.set(room, { view, wasThere: false });
+      return this.#release(rooms);
+    }
+    // Live already: what was sent since cannot be put behind what was missed.
+    for (const [room, position] of Object.entries(rooms)) {
+      const view = views.get(room);
+      if (view !== undefined) this.#joinView(view, position, { present: false });
+    }
+  }
+
+  async #refresh(frame: ChatClientFrameOf<"refresh">): Promise<void> {
+    const { authenticator, processes, rooms, store } = this.#context;
+    const verified = await authenticator.verify(frame.jwt);
+    if (!verified.ok) return this.#refuse(verified.error, frame);
+    const identity = verified.value;
+    if (identity.userId !== this.#identity.userId) {
+      return this.#refuse({ code: "forbidden", message: "The new token is another user's" }, frame);
+    }
+    const asOf = rooms.now();
+    const { roomsOfUsers } = await store.heads([], [identity.userId]);
+    if (this.#isGone || this.#self === undefined) return;
+    this.#identity = identity;
+    this.#sender = senderOf(identity);
+    const expires_at = expiryOf(identity);
+    const control: ControlMessage = { target_pid: this.#self.pid, metadata: { user_id: identity.userId, expires_at } };
+    processes.send(this.#pid, "ws.control", control);
+    this.#send({ type: "refreshed", expires_at });
+    // Last, since it ends a connection whose room the user has lost.
+    this.roomsChanged(roomsOfUsers.get(identity.userId) ?? [], asOf);
+  }
+
+  #greet(at: { resumed: boolean; room?: string; community_id?: string; seq?: number; epoch?: string }): void {
+    this.#send({
+      type: "connection",
+      message: "connected",
+      user_id: this.#identity.userId,
+      ...at,
+      session: this.#start.session,
+      expires_at: expiryOf(this.#identity),
+      lifetime_ms: this.#context.isolate.lifetimeMs,
+      limits: this.#start.limits,
+    });
+  }
+
+  /** Keeps an inbox from going live until it has said where it stands, for a moment. */
+  #hold(rooms: readonly RoomView[]): void {
+    this.#held = new Map(rooms.map((view) => [view.room, { view, wasThere: true }]));
+    this.#holdTimer = setTimeout(() => this.#release(), RESUME_WAIT_MS);
+  }
+
+  /** Lets an inbox go live. One that says where it stands hears `joined` of each room and what it missed there. */
+  #release(positions?: Readonly<Record<string, Position>>): void {
+    clearTimeout(this.#holdTimer);
+    const held = this.#held ?? [];
+    this.#held = undefined;
+    for (const [id, { view, wasThere }] of held) {
+      if (positions !== undefined && Object.hasOwn(positions, id)) {
+        this.#joinView(view, positions[id], { present: false });
+      } else if (wasThere) this.#listen(view, view.head);
+      else this.#discover(view);
+    }
+  }
+
+  /** Answers `joined`, replays what is after `position`, and goes live. */
+  #joinView(view: RoomView, position: Position | undefined, options: { present: boolean }): void {
+    const already = this.#joined.has(view.room);
+    const room = this.#context.rooms.open(view);
+    const reason = position && (already ? "already_live" : room.resyncReason(position.since, position.epoch));
+    const resumed = position !== undefined && reason === undefined;
+    if (!already) this.#enter(room, resumed ? position.since : room.head, options);
+    const { id, head, epoch } = room;
+    this.#send({ type: "joined", room: id, seq: head, epoch, resumed, members: room.presence.list() });
+    if (reason !== undefined) this.#send({ type: "resync", room: id, reason });
+  }
+
+  /** Takes a seat in a room, behind event `since`. */
+  #enter(room: Room, since: number, { present }: { present: boolean }): void {
+    const { rooms } = this.#context;
+    this.#joined.set(room.id, rooms.now());
+    rooms.join(room, this.#member(present), since);
+  }
+
+  /** Hears of a room without being seen in it. */
+  #listen(view: RoomView, since: number): void {
+    if (this.#isGone || this.#joined.has(view.room)) return;
+    this.#enter(this.#context.rooms.open(view), since, { present: false });
+  }
+
+  /** Hears of a room that the user was added to, from the event on that made him a member. */
+  #discover(view: RoomView): void {
+    this.#memberSince(view).then((since) => {
+      if (this.#isGone || this.#joined.has(view.room)) return;
+      const room = this.#context.rooms.open(view);
+      const { id, epoch } = room;
+      this.#send({ type: "joined", room: id, seq: since, epoch, resumed: false, members: room.presence.list() });
+      this.#listen(view, since);
+    }).catch((error) => this.#context.onError(error));
+  }
+
+  async #memberSince({ room, head }: RoomView): Promise<number> {
+    const from = Math.max(0, head - MEMBERSHIP_SEARCH);
+    const page = await this.#context.store.eventsSince(room, from, MEMBERSHIP_SEARCH);
+    const added = page?.events.findLast(({ frame }) =>
+      frame.type === "member" && frame.change === "added" && frame.user_id === this.#identity.userId
+    );
+    return added === undefined ? head : added.seq - 1;
+  }
+
+  #member(present: boolean): Member {
+    const { name } = this.#identity;
+    return {
+      pid: this.#pid,
+      userId: this.#identity.userId,
+      ...(name !== undefined && { name }),
+      batch: this.#start.batch,
+      present,
+      removed: (room) => this.#dropRoom(room),
+    };
+  }
+
+  #dropRoom(id: string): void {
+    if (!this.#joined.delete(id)) return;
+    this.#context.rooms.leave(id, this.#pid);
+    this.#send({ type: "left", room: id });
+    if (id !== this.#start.view?.room) return;
+    const message = "You are no longer a member of this room";
+    this.#send({ type: "error", code: "forbidden", message });
+    this.#close(4403, `forbidden: ${message}`);
+  }
+
+  #hears(view: RoomView): boolean {
+    return this.#start.view === undefined || view.kind === "dm";
+  }
+
+  /** Writes without waiting, so that what the client sends next goes in the same call; the answer is an `ack`. */
+  #write(frame: object, write: WriteDraft, then?: (written: Written) => Promise<void>): void {
+    if (this.#writes >= MAX_WRITES_UNDER_WAY) {
+      return this.#refuse({ code: "overloaded", message: "Too many writes are under way: try again" }, frame);
+    }
+    this.#writes++;
+    this.#aside(frame, async () => {
+      try {
+        const [written] = await this.#context.store.post([{ ...write, actor: this.#sender }]);
+        if (!written!.ok) return this.#refuse(written!.error, frame);
+        this.#acknowledge(written!.value, frame);
+        await then?.(written!.value);
+      } finally {
+        this.#writes--;
+      }
+    });
+  }
+
+  #acknowledge({ id, room, seq, created_at, event }: Written, frame: object): void {
+    const { client_id, ref } = frame as { client_id?: string; ref?: string };
+    this.#send({
+      type: "ack",
+      ...(client_id !== undefined && { client_id }),
+      ...(ref !== undefined && { ref }),
+      id,
+      room,
+      seq,
+      created_at,
+    });
+    if (event !== undefined) return this.#context.rooms.stored(event);
+    // Stored by an earlier try whose answer was lost: if it is news here, the log has it.
+    const here = this.#context.rooms.get(room);
+    here?.noticeHead(here.epoch, seq);
+  }
+
+  /** Does something that later frames need not wait for. */
+  #aside(frame: object, task: () => Promise<void>): void {
+    task().catch((error) => this.#failed(error, frame));
+  }
+
+  /** Does something that later frames wait for. */
+  #inOrder(frame: object, task: () => Promise<void>): Promise<void> {
+    return task().catch((error) => this.#failed(error, frame));
+  }
+
+  #failed(error: unknown, frame: object): void {
+    if (error instanceof StoreUnavailable) {
+      return this.#refuse({ code: "store_unavailable", message: "The database cannot be reached: try again" }, frame);
+    }
+    this.#context.onError(error);
+    this.#refuse({ code: "internal", message: "The frame could not be handled" }, frame);
+  }
+
+  /** The room that a frame names, else the connection's own. */
+  #roomOf(frame: { room?: string | undefined }): string | undefined {
+    const room = frame.room ?? this.#start.view?.room;
+    if (room === undefined) this.#refuse({ code: "bad_request", message: "room: the inbox needs one" }, frame);
+    return room;
+  }
+
+  #joinedRoomOf(frame: { room?: string | undefined }): Room | undefined {
+    const id = this.#roomOf(frame);
+    if (id === undefined) return undefined;
+    const room = this.#joined.has(id) ? this.#context.rooms.get(id) : undefined;
+    if (room === undefined) {
+      this.#refuse({ code: "room_not_found", message: "This connection is not in that room" }, frame);
+    }
+    return room;
+  }
+
+  #refuse({ code, message }: Failure, frame: object): void {
+    this.#sendError(code, message, refOf(frame));
+  }
+
+  /** Refuses a frame that could not be read; a client that sends nothing else is closed. */
+  #refuseFrame({ code, message }: Failure, ref?: string): void {
+    this.#sendError(code, message, ref);
+    if (++this.#badFrames >= MAX_BAD_FRAMES) this.#close(4400, `bad_frame: ${MAX_BAD_FRAMES} in a row`);
+  }
+
+  #sendError(code: ErrorCode, message: string, ref: string | undefined): void {
+    this.#send({ type: "error", code, message, ...(ref !== undefined && { ref }) });
+  }
+
+  get #isGone(): boolean {
+    return !this.#context.processes.isAlive(this.#pid);
+  }
+
+  #send: Answer = (frame) => this.#sendText(JSON.stringify(frame));
+
+  #sendText(data: string): void {
+    const frame: SendMessage = { type: "text", data };
+    this.#context.processes.send(this.#pid, "ws.send", frame);
+  }
+
+  #close(code: number, reason: string): void {
+    this.#context.processes.send(this.#pid, "ws.close", { code, reason });
+  }
+}
+
+/** A write without the one who writes. */
+type WriteDraft = Write extends infer W ? W extends Write ? Omit<W, "actor"> : never : never;
+
+function senderOf({ userId, name }: Identity): Sender {
+  return { id: userId, ...(name !== undefined && { name }) };
+}
+
+/** When the identity's token expires, ISO 8601. */
+export function expiryOf({ expiresAt }: Identity): string {
+  return new Date(expiresAt).toISOString();
+}
+
+function unreadFrame(count: number, room: string | undefined): string {
+  return JSON.stringify({ type: "unread_count", count, ...(room !== undefined && { room }) });
+}

@@ -1,0 +1,103 @@
+import type { Authenticator, Identity } from "../auth/mod.ts";
+import type { Bus } from "../bus/bus.ts";
+import { refuse, relayTo, type SocketHandler } from "../connection/mod.ts";
+import type { Isolate } from "../isolate/isolate.ts";
+import type { Processes } from "../process/mod.ts";
+import { type RoomView, type Store, StoreUnavailable } from "../store/store.ts";
+import { type ChatContext, ChatSession, expiryOf } from "./chat_session.ts";
+import { rawSession } from "./raw_session.ts";
+import { type ChatRequest, readChatRequest } from "./read_chat_request.ts";
+import type { RoomLimits } from "./room.ts";
+import { Rooms } from "./rooms.ts";
+
+/** What a chat is made of. */
+export interface ChatOptions {
+  /** Its `post` may share calls between writes: see `groupCommit`. */
+  readonly store: Store;
+  readonly bus: Bus;
+  readonly authenticator: Authenticator;
+  readonly processes: Processes;
+  readonly isolate: Isolate;
+  /** Whether a public room that does not exist is made by the first who joins; default true. */
+  readonly createRooms?: boolean;
+  readonly limits?: Partial<RoomLimits>;
+  /** See `Rooms`. */
+  readonly headCheckMs?: number;
+  readonly onError?: (error: unknown) => void;
+}
+
+/** A chat on this isolate. */
+export interface Chat {
+  /** Answers requests for sockets. */
+  readonly handle: SocketHandler;
+  /** What `/health` shows of it. */
+  readonly health: () => { rooms: number };
+  /** Ends timers and subscriptions. */
+  readonly close: () => void;
+}
+
+/**
+ * Authenticated rooms over `store` and `bus`. A connection is refused before it is one where its token, its room or its
+ * parameters do not hold; a private room of others looks as if it were not there.
+ */
+export function createChat(options: ChatOptions): Chat {
+  const { store, bus, authenticator, processes, isolate, createRooms = true, onError = logError } = options;
+  const { limits, headCheckMs } = options;
+  const rooms = new Rooms({
+    store,
+    bus,
+    processes,
+    onError,
+    ...(limits !== undefined && { limits }),
+    ...(headCheckMs !== undefined && { headCheckMs }),
+  });
+  const context: ChatContext = { store, rooms, processes, isolate, authenticator, createRooms, onError };
+
+  return {
+    handle: async (request, { limits }) => {
+      const asked = readChatRequest(new URL(request.url));
+      if (!asked.ok) return refuse(asked.error);
+      const auth = await authenticator.authenticate(request);
+      if (!auth.ok) return refuse(auth.error);
+      const identity = auth.value;
+      try {
+        const view = asked.value.room === undefined ? undefined : await joinRoom(context, identity, asked.value.room);
+        if (view?.ok === false) return refuse(view.error);
+        const metadata = { user_id: identity.userId, expires_at: expiryOf(identity) };
+        if (asked.value.raw && view !== undefined) {
+          return relayTo(processes.spawn(rawSession(rooms, view.value)), { metadata, controlFrames: false });
+        }
+        const start = await readStart(context, identity, asked.value, view?.value);
+        return relayTo(processes.spawn(new ChatSession(context, { ...start, limits })), { metadata });
+      } catch (error) {
+        if (!(error instanceof StoreUnavailable)) throw error;
+        return refuse({ code: "store_unavailable", message: "The database cannot be reached: connect again" });
+      }
+    },
+    health: () => ({ rooms: rooms.count }),
+    close: () => rooms.close(),
+  };
+}
+
+async function joinRoom({ store, rooms, createRooms }: ChatContext, { userId, name }: Identity, room: string) {
+  const view = await store.join({ id: userId, ...(name !== undefined && { name }) }, room, { createRooms });
+  if (view.ok && view.value.event !== undefined) rooms.stored(view.value.event, view.value.epoch);
+  return view;
+}
+
+async function readStart(context: ChatContext, identity: Identity, request: ChatRequest, view: RoomView | undefined) {
+  const { roomsOfUsers } = await context.store.heads([], [identity.userId]);
+  return {
+    identity,
+    session: request.session ?? crypto.randomUUID(),
+    batch: request.batch,
+    ...(view !== undefined && { view }),
+    ...(request.position !== undefined && { position: request.position }),
+    rooms: roomsOfUsers.get(identity.userId) ?? [],
+  };
+}
+
+function logError(error: unknown): void {
+  // deno-lint-ignore no-console
+  console.error("chat:", error);
+}

@@ -1,0 +1,52 @@
+/**
+ * The newest events of a room as encoded frames, so that a client which was away for a moment is served from memory.
+ * Bounded in events and in characters; it always holds a run of `seq` without a gap.
+ */
+export class EventRing {
+  readonly #maxEvents: number;
+  readonly #maxChars: number;
+  #frames: string[] = [];
+  /** The `seq` of the first frame held. */
+  #first = 1;
+  #chars = 0;
+
+  constructor(maxEvents: number, maxChars: number) {
+    this.#maxEvents = maxEvents;
+    this.#maxChars = maxChars;
+  }
+
+  /** Adds the frame of event `seq`; one that does not follow the last begins the run anew. */
+  push(seq: number, frame: string): void {
+    if (seq !== this.#first + this.#frames.length) this.#clear(seq);
+    this.#frames.push(frame);
+    this.#chars += frame.length;
+    if (this.#frames.length > 2 * this.#maxEvents || this.#chars > 2 * this.#maxChars) this.#trim();
+  }
+
+  /** The frames after `seq`, at most `limit`; `undefined` where the ring does not reach back so far. */
+  since(seq: number, limit: number): string[] | undefined {
+    if (seq + 1 < this.#first) return undefined;
+    const from = seq + 1 - this.#first;
+    return this.#frames.slice(from, from + limit);
+  }
+
+  /** Forgets everything: the next frame may have any `seq`. */
+  clear(): void {
+    this.#clear(1);
+  }
+
+  #clear(first: number): void {
+    this.#frames = [];
+    this.#first = first;
+    this.#chars = 0;
+  }
+
+  /** Cuts to the bounds only once twice as much is held: each frame is moved once on the average, not once a push. */
+  #trim(): void {
+    let drop = Math.max(0, this.#frames.length - this.#maxEvents);
+    for (let i = 0; i < drop; i++) this.#chars -= this.#frames[i]!.length;
+    while (this.#chars > this.#maxChars && drop < this.#frames.length) this.#chars -= this.#frames[drop++]!.length;
+    this.#frames = this.#frames.slice(drop);
+    this.#first += drop;
+  }
+}

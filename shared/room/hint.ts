@@ -1,0 +1,52 @@
+import type { LogEvent } from "../store/store.ts";
+import type { LogFrame } from "../protocol/chat_server_frames.ts";
+
+/** What isolates tell each other over the bus: passing things, and hints of what is in the store already. */
+export type Hint =
+  /** An event was stored: here it is, so that nobody needs to read it. */
+  | { readonly kind: "event"; readonly epoch: string; readonly event: LogEvent }
+  /** A frame for the members here that is not stored: to all but `except`, a connection, or to one user. */
+  | { readonly kind: "frame"; readonly frame: string; readonly to?: string }
+  /** A frame of a raw connection, as it is (base64 where it is binary). */
+  | { readonly kind: "raw"; readonly data: string; readonly binary: boolean }
+  /** The rooms of a user have changed. */
+  | { readonly kind: "rooms" }
+  /** A frame for all connections of a user. */
+  | { readonly kind: "user"; readonly frame: string };
+
+/** The topic on which the isolates that hold members of a room hear of it. */
+export function roomTopic(room: string): string {
+  return `room:${room}`;
+}
+
+/** The topic on which the isolates that hold connections of a user hear of him. */
+export function userTopic(user: string): string {
+  return `user:${user}`;
+}
+
+/** A hint as text: a JSON array whose first element is the isolate that sent it. */
+export function encodeHint(from: string, hint: Hint): string {
+  return JSON.stringify([from, hint]);
+}
+
+/** As `encodeHint` for an event whose frame is encoded already: on the way of every message, so it is not encoded twice. */
+export function encodeEventHint(from: string, epoch: string, { room, seq }: LogEvent, frame: string): string {
+  const event = `{"room":${JSON.stringify(room)},"seq":${seq},"frame":${frame}}`;
+  return `["${from}",{"kind":"event","epoch":${JSON.stringify(epoch)},"event":${event}}]`;
+}
+
+/** Reads a hint of another isolate; `undefined` for one's own, which was acted on when it was sent, and for garbage. */
+export function decodeHint(self: string, text: string): Hint | undefined {
+  if (text.startsWith(`["${self}",`)) return undefined;
+  try {
+    const [, hint] = JSON.parse(text) as [string, Hint];
+    return hint;
+  } catch {
+    return undefined; // Hints may be lost, so a broken one is as good as none.
+  }
+}
+
+/** Whether a frame of a log says that `user` is no longer a member. */
+export function isRemoval(frame: LogFrame): frame is Extract<LogFrame, { type: "member" }> {
+  return frame.type === "member" && frame.change === "removed";
+}

@@ -1,0 +1,310 @@
+import type { SendMessage } from "../connection/mod.ts";
+import type { Pid } from "../process/mod.ts";
+import type { PresentMember } from "../protocol/chat_server_frames.ts";
+import type { LogEvent, Store } from "../store/store.ts";
+import { batchOf, BatchWindow } from "./batch_window.ts";
+import { EventRing } from "./event_ring.ts";
+import { isRemoval } from "./hint.ts";
+import { Presence } from "./presence.ts";
+
+/** A connection in a room. */
+export interface Member {
+  /** The pid of the connection. */
+  readonly pid: Pid;
+  readonly userId: string;
+  readonly name?: string;
+  /** It takes several events in one frame. */
+  readonly batch: boolean;
+  /** Others see it: it joined this room by name, and does not only hear of it because it is its user's. */
+  readonly present: boolean;
+  /** The user is no longer a member: the room has let go of the connection. */
+  removed(room: string): void;
+}
+
+/** What a room needs of its isolate. */
+export interface RoomContext {
+  readonly store: Pick<Store, "eventsSince">;
+  /** Sends a frame to a connection. */
+  readonly send: (pid: Pid, frame: SendMessage) => void;
+  /** Waits until a connection has room for more, or is gone. */
+  readonly drained: (pid: Pid) => Promise<void>;
+  /** Closes a connection that cannot be served, so that it comes back and resumes. */
+  readonly drop: (pid: Pid) => void;
+  readonly onError: (error: unknown) => void;
+  readonly limits: RoomLimits;
+}
+
+/** The bounds of a room on one isolate. */
+export interface RoomLimits {
+  /** Events, and characters of their frames, kept for those who come back. */
+  readonly ringEvents: number;
+  readonly ringChars: number;
+  /** A client that misses more is told to read the history instead. */
+  readonly maxReplayEvents: number;
+  /** How long events that came too early wait for those before them, in milliseconds. */
+  readonly gapWaitMs: number;
+  /** How long the window of batches is, in milliseconds. */
+  readonly batchWindowMs: number;
+}
+
+export const ROOM_LIMITS: RoomLimits = {
+  ringEvents: 500,
+  ringChars: 512 * 1024,
+  maxReplayEvents: 5_000,
+  gapWaitMs: 25,
+  batchWindowMs: 10,
+};
+
+/** Why a client must read the history instead of a replay. */
+export type ResyncReason = "epoch_changed" | "too_old" | "too_far_behind" | "ahead_of_log" | "already_live";
+
+const REPLAY_PAGE = 200;
+const MAX_EARLY_EVENTS = 1_000;
+
+interface Seat {
+  readonly member: Member;
+  /** Everything up to this `seq` was sent to it. Only kept while it catches up. */
+  position: number;
+  left: boolean;
+}
+
+/**
+ * A room as one isolate holds it: the members that are connected here, and the end of its log. It hands events on in
+ * `seq` order, each once, whatever order, doubles or losses they arrive with: one that is known is dropped, one that is
+ * early waits while what is before it is read from the store.
+ */
+export class Room {
+  readonly id: string;
+  readonly presence = new Presence();
+  readonly #context: RoomContext;
+  readonly #seats = new Map<Pid, Seat>();
+  /** Live members by how they take frames; those who catch up are in neither. */
+  readonly #single = new Set<Pid>();
+  readonly #batched = new Set<Pid>();
+  readonly #ring: EventRing;
+  readonly #window: BatchWindow;
+  readonly #early = new Map<number, LogEvent>();
+  #epoch: string;
+  #head: number;
+  /** The highest `seq` that is known to exist. */
+  #target: number;
+  #filling = false;
+  #gapTimer: ReturnType<typeof setTimeout> | undefined;
+
+  constructor(id: string, at: { epoch: string; head: number }, context: RoomContext) {
+    const { limits } = context;
+    this.id = id;
+    this.#context = context;
+    this.#epoch = at.epoch;
+    this.#head = at.head;
+    this.#target = at.head;
+    this.#ring = new EventRing(limits.ringEvents, limits.ringChars);
+    this.#window = new BatchWindow(limits.batchWindowMs, (data) => this.#sendTo(this.#batched, data));
+  }
+
+  get epoch(): string {
+    return this.#epoch;
+  }
+
+  /** The `seq` of the newest event that was handed on. */
+  get head(): number {
+    return this.#head;
+  }
+
+  get isEmpty(): boolean {
+    return this.#seats.size === 0;
+  }
+
+  has(pid: Pid): boolean {
+    return this.#seats.has(pid);
+  }
+
+  /**
+   * Takes a member in that has everything up to `position`: what is after it is replayed, then it is live, without a
+   * gap in between. Gives who came in with it, where that is news to the others.
+   */
+  join(member: Member, position: number): PresentMember | undefined {
+    const seat: Seat = { member, position, left: false };
+    this.#seats.set(member.pid, seat);
+    if (position >= this.#head) this.#goLive(seat);
+    else this.#replay(seat).catch((error) => this.#dropSeat(seat, error));
+    return member.present ? this.presence.enter(member.userId, member.name) : undefined;
+  }
+
+  /** Lets a member go. Gives who left with it, where that is news to the others. */
+  leave(pid: Pid): PresentMember | undefined {
+    const seat = this.#seats.get(pid);
+    if (seat === undefined) return undefined;
+    seat.left = true;
+    this.#seats.delete(pid);
+    this.#single.delete(pid);
+    this.#batched.delete(pid);
+    return seat.member.present ? this.presence.exit(seat.member.userId) : undefined;
+  }
+
+  /** Whether a client at `since` of `epoch` can go on from there; `undefined`: yes. */
+  resyncReason(since: number, epoch: string | undefined): ResyncReason | undefined {
+    if (epoch !== undefined && epoch !== this.#epoch) return "epoch_changed";
+    if (since > this.#target) return "ahead_of_log";
+    if (this.#head - since > this.#context.limits.maxReplayEvents) return "too_far_behind";
+  }
+
+  /** Takes an event in, from a write of this isolate, from the bus or from the store, in any order. */
+  receive(event: LogEvent, encoded?: string): void {
+    if (event.seq <= this.#head) return;
+    if (event.seq > this.#target) this.#target = event.seq;
+    if (event.seq > this.#head + 1) return this.#keepEarly(event);
+    this.#deliver(event, encoded);
+    for (let next = this.#takeEarly(); next !== undefined; next = this.#takeEarly()) this.#deliver(next);
+  }
+
+  /** Hears where the log ends in the store, and reads what is missing here. */
+  noticeHead(epoch: string, head: number): void {
+    if (epoch !== this.#epoch) return this.#begin(epoch, head);
+    if (head <= this.#target && this.#target === this.#head) return;
+    this.#target = Math.max(this.#target, head);
+    this.#fill().catch(this.#context.onError);
+  }
+
+  /** Sends a passing frame to the members here: to all but one connection, or to one user's alone. */
+  broadcast(data: string, { except, to }: { except?: Pid; to?: string } = {}): void {
+    const frame: SendMessage = { type: "text", data };
+    for (const { member } of this.#seats.values()) {
+      if (member.pid !== except && (to === undefined || member.userId === to)) this.#context.send(member.pid, frame);
+    }
+  }
+
+  /** Releases its timers. */
+  close(): void {
+    clearTimeout(this.#gapTimer);
+    this.#window.close();
+  }
+
+  #deliver({ seq, frame }: LogEvent, encoded = JSON.stringify(frame)): void {
+    this.#head = seq;
+    this.#ring.push(seq, encoded);
+    this.#sendTo(this.#single, encoded);
+    if (this.#batched.size > 0) this.#window.add(encoded);
+    if (isRemoval(frame)) this.#remove(frame.user_id);
+  }
+
+  #sendTo(pids: ReadonlySet<Pid>, data: string): void {
+    const frame: SendMessage = { type: "text", data };
+    const { send } = this.#context;
+    for (const pid of pids) send(pid, frame);
+  }
+
+  /** The user has heard of his removal, as the last event; he must not hear of anything after it. */
+  #remove(userId: string): void {
+    this.#window.flush();
+    for (const { member } of [...this.#seats.values()]) {
+      if (member.userId === userId) member.removed(this.id);
+    }
+  }
+
+  #goLive(seat: Seat): void {
+    if (!seat.member.batch) this.#single.add(seat.member.pid);
+    else {
+      // What waits in the window is behind the newcomer already.
+      this.#window.flush();
+      this.#batched.add(seat.member.pid);
+    }
+  }
+
+  /** Sends a member what it misses, page by page as it can take them, until it stands where the room does. */
+  async #replay(seat: Seat): Promise<void> {
+    // In a later turn, so that whoever joins can answer the client before the first event.
+    await Promise.resolve();
+    while (!seat.left && seat.position < this.#head) {
+      const frames = this.#ring.since(seat.position, REPLAY_PAGE) ?? await this.#readFrames(seat.position);
+      if (seat.left) return;
+      if (frames === undefined || frames.length === 0) return this.#resync(seat, "too_old");
+      this.#sendReplay(seat, frames);
+      seat.position += frames.length;
+      if (seat.position < this.#head) await this.#context.drained(seat.member.pid);
+    }
+    if (!seat.left) this.#goLive(seat);
+  }
+
+  #sendReplay({ member }: Seat, frames: readonly string[]): void {
+    const { send } = this.#context;
+    if (member.batch) return send(member.pid, { type: "text", data: batchOf(frames) });
+    for (const data of frames) send(member.pid, { type: "text", data });
+  }
+
+  /** A page of the store; `undefined` where the log no longer reaches back to `since`. */
+  async #readFrames(since: number): Promise<string[] | undefined> {
+    const epoch = this.#epoch;
+    const page = await this.#context.store.eventsSince(this.id, since, REPLAY_PAGE);
+    if (page === undefined || page.epoch !== epoch || page.floor > since) return undefined;
+    // Events that this isolate has not handed on yet come to the member when it is live.
+    return page.events.filter(({ seq }) => seq <= this.#head).map(({ frame }) => JSON.stringify(frame));
+  }
+
+  #dropSeat(seat: Seat, error: unknown): void {
+    this.#context.onError(error);
+    if (!seat.left) this.#context.drop(seat.member.pid);
+  }
+
+  #resync(seat: Seat, reason: ResyncReason): void {
+    this.#context.send(seat.member.pid, resyncFrame(this.id, reason));
+    this.#goLive(seat);
+  }
+
+  #keepEarly(event: LogEvent): void {
+    if (this.#early.size < MAX_EARLY_EVENTS) this.#early.set(event.seq, event);
+    // A bus that reorders brings what is missing within moments: reading at once would cost a call for each swap.
+    this.#gapTimer ??= setTimeout(() => {
+      this.#gapTimer = undefined;
+      if (this.#head < this.#target) this.#fill().catch(this.#context.onError);
+    }, this.#context.limits.gapWaitMs);
+  }
+
+  #takeEarly(): LogEvent | undefined {
+    if (this.#early.size === 0) return undefined;
+    const event = this.#early.get(this.#head + 1);
+    if (event !== undefined) this.#early.delete(event.seq);
+    return event;
+  }
+
+  /** Reads what is missing up to the highest `seq` that is known to exist. */
+  async #fill(): Promise<void> {
+    if (this.#filling) return;
+    this.#filling = true;
+    try {
+      while (this.#head < this.#target && this.#seats.size > 0) {
+        const page = await this.#context.store.eventsSince(this.id, this.#head, REPLAY_PAGE);
+        if (page === undefined) return;
+        if (page.epoch !== this.#epoch || page.floor > this.#head) return this.#begin(page.epoch, page.head);
+        if (page.events.length === 0) return;
+        for (const event of page.events) this.receive(event);
+      }
+      this.#dropKnown();
+    } finally {
+      this.#filling = false;
+    }
+  }
+
+  #dropKnown(): void {
+    for (const seq of this.#early.keys()) if (seq <= this.#head) this.#early.delete(seq);
+  }
+
+  /** The log is another one, or its beginning is gone: everyone here starts from its end. */
+  #begin(epoch: string, head: number): void {
+    const reason: ResyncReason = epoch === this.#epoch ? "too_old" : "epoch_changed";
+    this.#window.flush();
+    this.#epoch = epoch;
+    this.#head = head;
+    this.#target = head;
+    this.#early.clear();
+    this.#ring.clear();
+    for (const seat of this.#seats.values()) {
+      seat.position = head;
+      this.#context.send(seat.member.pid, resyncFrame(this.id, reason));
+    }
+  }
+}
+
+function resyncFrame(room: string, reason: ResyncReason): SendMessage {
+  return { type: "text", data: JSON.stringify({ type: "resync", room, reason }) };
+}

@@ -1,0 +1,298 @@
+import type { FlushMessage } from "../connection/mod.ts";
+import type { Bus, Unsubscribe } from "../bus/bus.ts";
+import type { Pid, Processes } from "../process/mod.ts";
+import type { PresentMember } from "../protocol/chat_server_frames.ts";
+import type { LogEvent, RoomView, Store } from "../store/store.ts";
+import { decodeHint, encodeEventHint, encodeHint, type Hint, roomTopic, userTopic } from "./hint.ts";
+import { type Member, Room, ROOM_LIMITS, type RoomContext, type RoomLimits } from "./room.ts";
+
+/** A connection as its user's other connections, and his rooms, reach it. */
+export interface UserConnection {
+  readonly pid: Pid;
+  /** The rooms that the user is a member of, as the store had it at moment `asOf` (see `Rooms.now`). */
+  roomsChanged(rooms: readonly RoomView[], asOf: number): void;
+}
+
+/** What the rooms of an isolate are given. */
+export interface RoomsOptions {
+  readonly store: Store;
+  readonly bus: Bus;
+  readonly processes: Processes;
+  readonly onError: (error: unknown) => void;
+  readonly limits?: Partial<RoomLimits>;
+  /** How often the heads of all rooms here are compared with the store's, in milliseconds; default 3,000. */
+  readonly headCheckMs?: number;
+}
+
+interface OpenRoom {
+  readonly room: Room;
+  readonly raw: Set<Pid>;
+  readonly unsubscribe: Unsubscribe;
+}
+
+interface OpenUser {
+  readonly connections: Set<UserConnection>;
+  readonly unsubscribe: Unsubscribe;
+}
+
+/**
+ * The rooms that this isolate holds members of, and the users it holds connections of. A room is here as long as it has
+ * a member here. What happens in it reaches the other isolates as a hint; a hint that is lost is made good by comparing
+ * heads with the store, for all rooms in one call, every few seconds.
+ */
+export class Rooms {
+  readonly #store: Store;
+  readonly #bus: Bus;
+  readonly #isolateId: string;
+  readonly #context: RoomContext;
+  readonly #onError: (error: unknown) => void;
+  readonly #headCheckMs: number;
+  readonly #rooms = new Map<string, OpenRoom>();
+  readonly #users = new Map<string, OpenUser>();
+  #headTimer: ReturnType<typeof setTimeout> | undefined;
+  #closed = false;
+  #moment = 0;
+
+  constructor({ store, bus, processes, onError, limits, headCheckMs = 3_000 }: RoomsOptions) {
+    this.#store = store;
+    this.#bus = bus;
+    this.#isolateId = processes.isolateId;
+    this.#onError = onError;
+    this.#headCheckMs = headCheckMs;
+    this.#context = {
+      store,
+      send: (pid, frame) => processes.send(pid, "ws.send", frame),
+      drained: (pid) =>
+        new Promise((done) => {
+          const flush: FlushMessage = { done };
+          if (processes.send(pid, "ws.flush", flush) !== "ok") done();
+        }),
+      drop: (pid) => processes.send(pid, "ws.close", { code: 1013, reason: "store_unavailable" }),
+      onError,
+      limits: { ...ROOM_LIMITS, ...limits },
+    };
+  }
+
+  /** How many rooms are open here. */
+  get count(): number {
+    return this.#rooms.size;
+  }
+
+  /**
+   * A moment on this isolate, later than every one before: by it an answer of the store is told from what has happened
+   * since it was asked.
+   */
+  now(): number {
+    return ++this.#moment;
+  }
+
+  /** The room, where it has members here. */
+  get(id: string): Room | undefined {
+    return this.#rooms.get(id)?.room;
+  }
+
+  /** Opens the room of a view that the store just gave, or finds it open and tells it of the view's head. */
+  open({ room: id, epoch, head }: Pick<RoomView, "room" | "epoch" | "head">): Room {
+    const { room } = this.#openRoom(id, { epoch, head });
+    room.noticeHead(epoch, head);
+    return room;
+  }
+
+  /** Takes a connection into an open room, and tells the others where it is the user's first. */
+  join(room: Room, member: Member, position: number): void {
+    const arrived = room.join(member, position);
+    if (arrived !== undefined) this.#announce(room, { joined: [arrived] }, member.pid);
+  }
+
+  /** Lets a connection leave a room, tells the others where it was the user's last, and closes a room without members. */
+  leave(id: string, pid: Pid): void {
+    const open = this.#rooms.get(id);
+    if (open === undefined) return;
+    const gone = open.room.leave(pid);
+    if (gone !== undefined) this.#announce(open.room, { left: [gone] });
+    this.#closeIfEmpty(id, open);
+  }
+
+  /** Hands on an event that a write of this isolate has stored, here and to the other isolates. */
+  stored(event: LogEvent, epoch?: string): void {
+    const open = this.#rooms.get(event.room);
+    const encoded = JSON.stringify(event.frame);
+    open?.room.receive(event, encoded);
+    const hint = encodeEventHint(this.#isolateId, epoch ?? open?.room.epoch ?? "", event, encoded);
+    this.#bus.publish(roomTopic(event.room), hint);
+    if (event.frame.type === "member") this.membershipChanged(event.frame.user_id);
+  }
+
+  /** Sends a passing frame to the members of a room on all isolates. */
+  broadcast(room: Room, frame: string, options: { except?: Pid; to?: string } = {}): void {
+    room.broadcast(frame, options);
+    this.#publish(roomTopic(room.id), { kind: "frame", frame, ...(options.to !== undefined && { to: options.to }) });
+  }
+
+  /** Takes a raw connection into a room: it hears the frames of the room's other raw connections. */
+  joinRaw(view: RoomView, pid: Pid): void {
+    this.#openRoom(view.room, view).raw.add(pid);
+  }
+
+  leaveRaw(id: string, pid: Pid): void {
+    const open = this.#rooms.get(id);
+    if (open?.raw.delete(pid)) this.#closeIfEmpty(id, open);
+  }
+
+  /** Relays a raw frame to the other raw connections of the room, on all isolates. */
+  relayRaw(id: string, from: Pid, data: string | ArrayBuffer): void {
+    this.#sendRaw(id, data, from);
+    this.#publish(
+      roomTopic(id),
+      typeof data === "string"
+        ? { kind: "raw", data, binary: false }
+        : { kind: "raw", data: toBase64(data), binary: true },
+    );
+  }
+
+  /** Makes a connection reachable as one of its user's. */
+  connect(userId: string, connection: UserConnection): void {
+    let user = this.#users.get(userId);
+    if (user === undefined) {
+      const unsubscribe = this.#bus.subscribe(userTopic(userId), (text) => this.#hearUser(userId, text));
+      user = { connections: new Set(), unsubscribe };
+      this.#users.set(userId, user);
+    }
+    user.connections.add(connection);
+    this.#scheduleHeadCheck();
+  }
+
+  disconnect(userId: string, connection: UserConnection): void {
+    const user = this.#users.get(userId);
+    if (user === undefined || !user.connections.delete(connection) || user.connections.size > 0) return;
+    user.unsubscribe();
+    this.#users.delete(userId);
+  }
+
+  /** Sends a frame to all connections of a user, on all isolates. */
+  sendToUser(userId: string, frame: string): void {
+    this.#sendToUserHere(userId, frame);
+    this.#publish(userTopic(userId), { kind: "user", frame });
+  }
+
+  /** Has all isolates look up the rooms of a user, as he has a new one or one less. */
+  membershipChanged(userId: string): void {
+    this.#refreshUser(userId);
+    this.#publish(userTopic(userId), { kind: "rooms" });
+  }
+
+  /** Compares every head here with the store's now, and learns of rooms that users have been added to. */
+  async checkHeads(): Promise<void> {
+    const asOf = this.now();
+    const { heads, roomsOfUsers } = await this.#store.heads([...this.#rooms.keys()], [...this.#users.keys()]);
+    for (const [id, { room }] of this.#rooms) {
+      const at = heads.get(id);
+      if (at !== undefined) room.noticeHead(at.epoch, at.head);
+    }
+    for (const [userId, rooms] of roomsOfUsers) this.#tellRooms(userId, rooms, asOf);
+  }
+
+  /** Ends all timers and subscriptions. */
+  close(): void {
+    this.#closed = true;
+    clearTimeout(this.#headTimer);
+    for (const { room, unsubscribe } of this.#rooms.values()) {
+      room.close();
+      unsubscribe();
+    }
+    for (const { unsubscribe } of this.#users.values()) unsubscribe();
+    this.#rooms.clear();
+    this.#users.clear();
+  }
+
+  #openRoom(id: string, at: { epoch: string; head: number }): OpenRoom {
+    const known = this.#rooms.get(id);
+    if (known !== undefined) return known;
+    const room = new Room(id, at, this.#context);
+    const unsubscribe = this.#bus.subscribe(roomTopic(id), (text) => this.#hearRoom(id, text));
+    const open: OpenRoom = { room, raw: new Set(), unsubscribe };
+    this.#rooms.set(id, open);
+    return open;
+  }
+
+  #closeIfEmpty(id: string, { room, raw, unsubscribe }: OpenRoom): void {
+    if (!room.isEmpty || raw.size > 0) return;
+    room.close();
+    unsubscribe();
+    this.#rooms.delete(id);
+  }
+
+  #hearRoom(id: string, text: string): void {
+    const hint = decodeHint(this.#isolateId, text);
+    const open = this.#rooms.get(id);
+    if (hint === undefined || open === undefined) return;
+    if (hint.kind === "frame") open.room.broadcast(hint.frame, hint.to === undefined ? {} : { to: hint.to });
+    else if (hint.kind === "raw") this.#sendRaw(id, hint.binary ? fromBase64(hint.data) : hint.data);
+    else if (hint.kind === "event") {
+      // A writer that does not hold the room itself does not know its epoch.
+      if (hint.epoch === "" || hint.epoch === open.room.epoch) open.room.receive(hint.event);
+      else this.#checkHeadsNow();
+    }
+  }
+
+  #hearUser(userId: string, text: string): void {
+    const hint = decodeHint(this.#isolateId, text);
+    if (hint?.kind === "rooms") this.#refreshUser(userId);
+    else if (hint?.kind === "user") this.#sendToUserHere(userId, hint.frame);
+  }
+
+  #sendToUserHere(userId: string, data: string): void {
+    for (const { pid } of this.#users.get(userId)?.connections ?? []) this.#context.send(pid, { type: "text", data });
+  }
+
+  #sendRaw(id: string, data: string | ArrayBuffer, except?: Pid): void {
+    const frame = { type: typeof data === "string" ? "text" : "binary", data } as const;
+    for (const pid of this.#rooms.get(id)?.raw ?? []) if (pid !== except) this.#context.send(pid, frame);
+  }
+
+  #announce(room: Room, change: { joined?: PresentMember[]; left?: PresentMember[] }, except?: Pid): void {
+    const frame = JSON.stringify({ type: "presence", room: room.id, ...change });
+    room.broadcast(frame, except === undefined ? {} : { except });
+  }
+
+  #publish(topic: string, hint: Hint): void {
+    this.#bus.publish(topic, encodeHint(this.#isolateId, hint));
+  }
+
+  #refreshUser(userId: string): void {
+    if (!this.#users.has(userId)) return;
+    const asOf = this.now();
+    this.#store.heads([], [userId])
+      .then(({ roomsOfUsers }) => this.#tellRooms(userId, roomsOfUsers.get(userId) ?? [], asOf))
+      .catch(this.#onError);
+  }
+
+  #tellRooms(userId: string, rooms: readonly RoomView[], asOf: number): void {
+    for (const connection of [...this.#users.get(userId)?.connections ?? []]) connection.roomsChanged(rooms, asOf);
+  }
+
+  #checkHeadsNow(): void {
+    this.checkHeads().catch(this.#onError);
+  }
+
+  /** Runs while there is anyone here; the jitter keeps isolates from asking all at once. */
+  #scheduleHeadCheck(): void {
+    if (this.#headTimer !== undefined || this.#closed) return;
+    const delayMs = this.#headCheckMs * (0.75 + Math.random() / 2);
+    this.#headTimer = setTimeout(async () => {
+      await this.checkHeads().catch(this.#onError);
+      this.#headTimer = undefined;
+      if (this.#users.size > 0) this.#scheduleHeadCheck();
+    }, delayMs);
+  }
+}
+
+function toBase64(bytes: ArrayBuffer): string {
+  let binary = "";
+  for (const byte of new Uint8Array(bytes)) binary += String.fromCharCode(byte);
+  return btoa(binary);
+}
+
+function fromBase64(text: string): ArrayBuffer {
+  return Uint8Array.from(atob(text), (char) => char.charCodeAt(0)).buffer;
+}
