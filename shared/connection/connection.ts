@@ -8,7 +8,7 @@ import { parseDurationMs } from "./duration.ts";
 import { RateLimiter } from "./rate_limiter.ts";
 import { MESSAGE_TOPIC, type Metadata, type Relay } from "./relay_to.ts";
 import type { ResolvedSocketOptions } from "./socket_options.ts";
-import { exceedsUtf8 } from "./utf8_length.ts";
+import { utf8Length } from "./utf8_length.ts";
 
 /** `ws.join`: a connection is open, and this process is its target now. */
 export interface JoinMessage {
@@ -92,7 +92,7 @@ const RATE_FORGIVEN_MS = 10_000;
 const ERROR_FRAME_INTERVAL_MS = 1_000;
 /** A socket does not tell when its buffer empties: it has to be looked at. */
 const FLUSH_POLL_MS = 10;
-/** Timers take 31 bits; what lies further ahead outlives every isolate. */
+/** Timers take 31 bits, and a longer one fires at once; what lies further ahead outlives every isolate. */
 const MAX_TIMER_MS = 2 ** 31 - 1;
 
 type Timer = ReturnType<typeof setTimeout>;
@@ -123,7 +123,10 @@ export class Connection {
   #flushing: (() => void)[] = [];
   #refused = { frames: 0, at: 0, told: 0 };
   #closedBy: LeaveMessage["close"];
-  #joined = false;
+  #openTimer: Timer | undefined;
+  /** A drain that began before the socket was open. */
+  #drain: DrainMessage | undefined;
+  #isOpen = false;
   #ended = false;
 
   constructor(context: ConnectionContext, socket: WebSocket, relay: Relay, options: { controlFrames: boolean }) {
@@ -131,7 +134,7 @@ export class Connection {
     this.#socket = socket;
     this.#controlFrames = options.controlFrames;
     this.#rate = new RateLimiter(context.options);
-    this.#target = relay.target_pid;
+    this.#target = this.#resolve(relay.target_pid);
     this.#messageTopic = relay.message_topic;
     this.#metadata = relay.metadata;
     this.userId = typeof relay.metadata.user_id === "string" ? relay.metadata.user_id : undefined;
@@ -144,9 +147,7 @@ export class Connection {
     socket.onmessage = (event) => this.#received(event.data);
     socket.onclose = (event) => this.#closed(event);
     socket.onerror = () => this.#end("lost");
-    this.#after(OPEN_TIMEOUT_MS, () => {
-      if (!this.#joined) this.#end("never_opened");
-    });
+    this.#openTimer = this.#after(OPEN_TIMEOUT_MS, () => this.#end("never_opened"));
   }
 
   "ws.send"(frame: SendMessage): void {
@@ -165,19 +166,31 @@ export class Connection {
 
   "ws.control"({ target_pid, message_topic, metadata }: ControlMessage): void {
     if (this.#ended) return;
+    const target = this.#resolve(target_pid);
     const previous = { target: this.#target, metadata: this.#metadata };
-    this.#messageTopic = message_topic ?? (target_pid === previous.target ? this.#messageTopic : MESSAGE_TOPIC);
+    this.#messageTopic = message_topic ?? (target === previous.target ? this.#messageTopic : MESSAGE_TOPIC);
     this.#metadata = metadata ?? this.#metadata;
-    this.#watchToken();
-    if (target_pid === previous.target) return;
-    this.#target = target_pid;
+    if (this.#isOpen) this.#watchToken();
+    if (target === previous.target) return;
+    this.#target = target;
     const { processes } = this.#context;
+    // What the old target has not come to yet is the new one's: else it would be lost, or handled out of order.
+    const unread = processes.takeBack(previous.target, this.#inFlight);
     processes.demonitor(this.pid, previous.target);
     this.#leave(previous.target, "transferred", previous.metadata);
+    if (!this.#isOpen) return;
     this.#join();
+    for (const { payload, bytes } of unread) {
+      this.#pass({ ...payload as ClientMessage, metadata: this.#metadata }, bytes);
+    }
   }
 
-  "ws.drain"({ afterMs, graceMs, reason }: DrainMessage): void {
+  "ws.drain"(drain: DrainMessage): void {
+    if (!this.#isOpen) {
+      this.#drain = drain;
+      return;
+    }
+    const { afterMs, graceMs, reason } = drain;
     if (!this.#controlFrames) {
       this.#after(afterMs, () => this.#handOver(reason));
       return;
@@ -199,12 +212,16 @@ export class Connection {
   }
 
   #opened(heartbeatInterval: string | undefined): void {
-    if (this.#ended) return;
+    // The runtime opens a socket that was closed before it was open, and forgets about the close.
+    if (this.#ended) return closeSocket(this.#socket, 1013, "ended before it opened");
     const { options } = this.#context;
-    this.#joined = true;
+    this.#isOpen = true;
+    this.#cancel(this.#openTimer);
     this.#lastFrameAt = Date.now();
     this.#join();
+    if (this.#ended) return;
     this.#watchToken();
+    if (this.#drain !== undefined) this["ws.drain"](this.#drain);
     const heartbeatMs = heartbeatInterval ? parseDurationMs(heartbeatInterval)! : options.heartbeatIntervalMs;
     if (heartbeatMs > 0) this.#every(heartbeatMs, () => this.#heartbeat());
     if (options.maxSilenceMs > 0) this.#every(options.maxSilenceMs / 4, () => this.#checkSilence());
@@ -215,9 +232,9 @@ export class Connection {
 
   #received(data: string | ArrayBuffer): void {
     if (this.#ended) return;
-    const { options, processes, counters } = this.#context;
-    const bytes = typeof data === "string" ? data.length : data.byteLength;
-    if (typeof data === "string" ? exceedsUtf8(data, options.maxFrameBytes) : bytes > options.maxFrameBytes) {
+    const { options, counters } = this.#context;
+    const bytes = typeof data === "string" ? utf8Length(data) : data.byteLength;
+    if (bytes > options.maxFrameBytes) {
       return this.#fail(1009, "too_large", `A frame may hold ${options.maxFrameBytes} bytes`);
     }
     if (options.maxSilenceMs > 0) this.#lastFrameAt = Date.now();
@@ -226,12 +243,20 @@ export class Connection {
     counters.messages_in++;
     const client_pid = this.pid;
     const metadata = this.#metadata;
-    const message: ClientMessage = typeof data === "string"
-      ? { client_pid, type: "text", data, metadata }
-      : { client_pid, type: "binary", data, metadata };
-    const result = processes.send(this.#target, this.#messageTopic, message, bytes, this.#inFlight);
-    const { messages, bytes: waiting } = this.#inFlight;
-    if (result === "mailbox_full" || messages > options.maxInFlightMessages || waiting > options.maxInFlightBytes) {
+    this.#pass(
+      typeof data === "string"
+        ? { client_pid, type: "text", data, metadata }
+        : { client_pid, type: "binary", data, metadata },
+      bytes,
+    );
+  }
+
+  /** Gives a frame to the target, in whose mailbox only so much of one connection may wait. */
+  #pass(message: ClientMessage, size: number): void {
+    const { options, processes } = this.#context;
+    const result = processes.send(this.#target, this.#messageTopic, message, size, this.#inFlight);
+    const { messages, bytes } = this.#inFlight;
+    if (result === "mailbox_full" || messages > options.maxInFlightMessages || bytes > options.maxInFlightBytes) {
       this.#fail(1013, "overloaded", "Frames come faster than they can be handled");
     }
   }
@@ -257,6 +282,11 @@ export class Connection {
     if (now - refused.told < ERROR_FRAME_INTERVAL_MS) return;
     refused.told = now;
     this.#sendFrame({ type: "error", code: "rate_limited", message, retry_after_ms: this.#rate.waitMs(bytes) });
+  }
+
+  /** The pid behind a name: the end of a process, which a connection waits for, comes by its pid. */
+  #resolve(target: Pid): Pid {
+    return this.#context.processes.whereis(target) ?? target;
   }
 
   #join(): void {
@@ -336,7 +366,7 @@ export class Connection {
   #close(code: number, reason: string, leaveReason: string): void {
     if (this.#ended) return;
     // Ended first: whoever hears of it must not find a connection that still takes frames.
-    this.#end(leaveReason, () => this.#socket.close(code, closeReason(reason)));
+    this.#end(leaveReason, () => closeSocket(this.#socket, code, reason));
   }
 
   #exited(reason: string): void {
@@ -344,16 +374,12 @@ export class Connection {
     else this.#close(1011, "internal", "exited");
   }
 
-  #end(leaveReason: string, closeSocket?: () => void): void {
+  #end(leaveReason: string, close?: () => void): void {
     if (this.#ended) return;
     this.#ended = true;
     for (const timer of this.#timers) clearTimeout(timer);
     this.#timers.clear();
-    try {
-      closeSocket?.();
-    } catch {
-      // A socket that is closed already, or never opened, has nothing left to say goodbye to.
-    }
+    close?.();
     this.#context.processes.demonitor(this.pid, this.#target);
     this.#leave(this.#target, leaveReason, this.#metadata);
     this.#flushed();
@@ -370,18 +396,27 @@ export class Connection {
     const timer = setTimeout(() => {
       this.#timers.delete(timer);
       action();
-    }, Math.max(0, delayMs));
+    }, Math.min(Math.max(0, delayMs), MAX_TIMER_MS));
     this.#timers.add(timer);
     return timer;
   }
 
   #every(intervalMs: number, action: () => void): void {
-    this.#timers.add(setInterval(action, intervalMs));
+    this.#timers.add(setInterval(action, Math.min(intervalMs, MAX_TIMER_MS)));
   }
 
-  #cancel(timer: Timer): void {
+  #cancel(timer: Timer | undefined): void {
+    if (timer === undefined) return;
     clearTimeout(timer);
     this.#timers.delete(timer);
+  }
+}
+
+function closeSocket(socket: WebSocket, code: number, reason: string): void {
+  try {
+    socket.close(code, closeReason(reason));
+  } catch {
+    // A socket that is closed already has nothing left to say goodbye to.
   }
 }
 
@@ -390,6 +425,7 @@ const CLEAN_ENDS: ReadonlySet<string> = new Set(["closed", "closed_by_target", "
 
 /** Whether a server may send this close code (RFC 6455 section 7.4): not those that only stand for the lack of one. */
 function isSendable(code: number): boolean {
+  if (!Number.isInteger(code)) return false;
   return code === 1000 || (code >= 3000 && code <= 4999) ||
     (code >= 1001 && code <= 1014 && code !== 1004 && code !== 1005 && code !== 1006);
 }

@@ -5,9 +5,10 @@ import { type Processes, processes as defaultProcesses } from "../process/mod.ts
 import type { Failure } from "../protocol/codes.ts";
 import type { ConnectionLimits, ErrorFrame } from "../protocol/connection_frames.ts";
 import { closeReason } from "./close_reason.ts";
-import { Connection, type ConnectionContext } from "./connection.ts";
+import { Connection, type ConnectionContext, type LeaveMessage } from "./connection.ts";
 import { Counters } from "./counters.ts";
 import { corsHeaders, preflight } from "./cors.ts";
+import { normalizeOffer } from "./normalize_offer.ts";
 import { type Refusal, refusalOf, refuse } from "./refuse.ts";
 import { CONTROL_FRAMES_HEADER, parseRelay, type Relay, RELAY_HEADER } from "./relay_to.ts";
 import {
@@ -16,6 +17,8 @@ import {
   resolveSocketOptions,
   type SocketOptions,
 } from "./socket_options.ts";
+
+const DRAINING: Failure = { code: "isolate_draining", message: "This isolate is about to end: connect again" };
 
 /** What a handler may want to tell the client about where it landed. */
 export interface SocketContext {
@@ -96,44 +99,56 @@ class SocketServer {
       if (request.headers.get("upgrade")?.toLowerCase() === "websocket") return await this.#upgrade(request);
       return await this.#answer(request);
     } catch (error) {
-      this.#report(error);
-      return refuse({ code: "internal", message: "The request could not be handled" });
+      return this.#fail(error);
     }
   }
 
   async #upgrade(request: Request): Promise<Response> {
+    normalizeOffer(request);
     const flaw = handshakeFlaw(request);
     if (flaw !== undefined) return refuse({ code: "bad_request", message: flaw });
     const failure = this.#failureBeforeHandler(request);
     if (failure !== undefined) return this.#refuseSocket(request, refuse(failure));
+    const { response, relay } = await this.#ask(request);
+    if (relay !== undefined) return this.#connect(request, response, relay);
+    return response.status >= 400 ? this.#refuseSocket(request, response) : response;
+  }
+
+  /** What the handler answers; where it fails, or answers nonsense, a refusal. */
+  async #ask(request: Request): Promise<{ response: Response; relay?: Relay }> {
     this.#handshakes++;
-    let response: Response;
     try {
-      response = await this.#handler(request, this.#socketContext);
+      const response = await this.#handler(request, this.#socketContext);
+      const header = response.headers.get(RELAY_HEADER);
+      return header === null ? { response } : { response, relay: parseRelay(header) };
     } catch (error) {
-      this.#report(error);
-      response = refuse({ code: "internal", message: "The request could not be handled" });
+      return { response: this.#fail(error) };
     } finally {
       this.#handshakes--;
     }
-    const header = response.headers.get(RELAY_HEADER);
-    if (header !== null) return this.#connect(request, response, parseRelay(header));
-    return response.status >= 400 ? this.#refuseSocket(request, response) : response;
+  }
+
+  #fail(error: unknown): Response {
+    this.#report(error);
+    return refuse({ code: "internal", message: "The request could not be handled" });
   }
 
   #failureBeforeHandler(request: Request): Failure | undefined {
     if (!checkOrigin(request, this.#options.allowedOrigins)) {
       return { code: "origin_forbidden", message: "Pages of this origin may not connect: see ALLOWED_ORIGINS" };
     }
-    if (this.#context.isolate.state !== "serving") {
-      return { code: "isolate_draining", message: "This isolate is about to end: connect again" };
-    }
+    if (this.#context.isolate.state !== "serving") return DRAINING;
     if (this.#connections.size + this.#handshakes >= this.#options.maxConnections) {
       return { code: "overloaded", message: "This isolate has all the connections it takes: connect again" };
     }
   }
 
   #connect(request: Request, response: Response, relay: Relay): Response | Promise<Response> {
+    if (this.#context.isolate.state !== "serving") {
+      // It began to drain while the handler was at work: its connections have been told already.
+      this.#releaseTarget(relay, DRAINING.code);
+      return this.#refuseSocket(request, refuse(DRAINING));
+    }
     const { user_id: userId } = relay.metadata;
     if (typeof userId === "string" && this.#countOf(userId) >= this.#options.maxConnectionsPerUser) {
       this.#releaseTarget(relay, "too_many_connections");
@@ -157,9 +172,14 @@ class SocketServer {
     return upgraded.response;
   }
 
-  /** A target hears `ws.leave` of every connection that was meant for it, also where it came to nothing. */
+  /**
+   * A target hears `ws.leave` of every connection that was meant for it, also where it came to nothing: then with the
+   * local part 0, which no process has.
+   */
   #releaseTarget({ target_pid, metadata }: Relay, reason: string): void {
-    this.#context.processes.notify(target_pid, "ws.leave", { client_pid: null, reason, metadata });
+    const { processes } = this.#context;
+    const message: LeaveMessage = { client_pid: `${processes.isolateId}.0`, reason, metadata };
+    processes.notify(target_pid, "ws.leave", message);
   }
 
   #upgradeSocket(request: Request, protocol: string | undefined): Deno.WebSocketUpgrade | undefined {
@@ -185,9 +205,7 @@ class SocketServer {
   async #answer(request: Request): Promise<Response> {
     const cors = corsHeaders(request, this.#options.allowedOrigins);
     if (request.method === "OPTIONS") return preflight(cors);
-    const answer = await this.#plainAnswer(request);
-    // A copy, as the headers of an answer that came by fetch() cannot be set.
-    const response = new Response(answer.body, answer);
+    const response = await this.#plainAnswer(request).catch((error) => this.#fail(error));
     for (const [name, value] of cors) response.headers.set(name, value);
     return response;
   }
@@ -196,7 +214,7 @@ class SocketServer {
     const reads = request.method === "GET" || request.method === "HEAD";
     if (reads && new URL(request.url).pathname.endsWith("/health")) return this.#health();
     const answer = await this.#serve.http?.(request);
-    if (answer !== undefined) return answer;
+    if (answer !== undefined) return withoutOwnHeaders(answer);
     if (!reads) {
       const message = `Nothing here takes ${request.method}: connect with a WebSocket`;
       return refuse({ code: "method_not_allowed", message }, {}, { Allow: "GET, HEAD, OPTIONS" });
@@ -237,15 +255,30 @@ class SocketServer {
   }
 
   #report(error: unknown): void {
-    if (this.#serve.onError !== undefined) return this.#serve.onError(error);
+    try {
+      if (this.#serve.onError !== undefined) return this.#serve.onError(error);
+    } catch (failure) {
+      error = failure;
+    }
     // deno-lint-ignore no-console
     console.error("serveSockets:", error);
   }
 }
 
+/** A copy, as the headers of an answer that came by fetch() cannot be set; without what must not leave the server. */
+function withoutOwnHeaders(answer: Response): Response {
+  const response = new Response(answer.body, answer);
+  response.headers.delete(RELAY_HEADER);
+  response.headers.delete(CONTROL_FRAMES_HEADER);
+  return response;
+}
+
 /** Why a request cannot be upgraded at all (RFC 6455 section 4.2.1), so that its answer has to be plain HTTP. */
 function handshakeFlaw({ method, headers }: Request): string | undefined {
   if (method !== "GET") return "A WebSocket handshake is a GET request";
+  if (!/(?:^|,)\s*upgrade\s*(?:,|$)/i.test(headers.get("connection") ?? "")) {
+    return "The handshake lacks Connection: Upgrade";
+  }
   if (!headers.get("sec-websocket-key")) return "The handshake lacks Sec-WebSocket-Key";
   if (headers.get("sec-websocket-version") !== "13") return "Sec-WebSocket-Version must be 13";
 }

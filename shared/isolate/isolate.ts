@@ -32,6 +32,9 @@ export interface IsolateOptions {
   waitUntil?: (promise: Promise<unknown>) => void;
 }
 
+/** Timers take 31 bits: one that is longer would fire at once. */
+const MAX_TIMER_MS = 2 ** 31 - 1;
+
 /**
  * This isolate's life: `serving`, then `draining` from a set share of its wall clock or from `beforeunload`, whichever
  * comes first, then `gone` once its last connection has left. `drain` is told once.
@@ -65,7 +68,7 @@ export class Isolate {
     this.#onBeforeUnload = (event) =>
       this.drain((event as CustomEvent<{ reason?: string }>).detail?.reason ?? "unload");
     this.#events.addEventListener("beforeunload", this.#onBeforeUnload);
-    this.#timer = setTimeout(() => this.drain("wall_clock"), Math.max(0, this.#drainAtMs - this.#ageMs()));
+    this.#timer = setTimeout(() => this.drain("wall_clock"), Math.min(MAX_TIMER_MS, this.lifetimeMs));
     // A process that has nothing else to do may end: this timer alone must not keep it.
     if (typeof Deno !== "undefined") Deno.unrefTimer(this.#timer);
   }
@@ -90,7 +93,15 @@ export class Isolate {
     if (this.#drain !== undefined) return;
     clearTimeout(this.#timer);
     this.#drain = { reason, ...drainTimes(reason, this.wallClockMs - this.#ageMs()) };
-    for (const listener of this.#listeners) listener(this.#drain);
+    for (const listener of this.#listeners) {
+      try {
+        listener(this.#drain);
+      } catch (error) {
+        // Uncaught here, in a timer or an event of the platform, it would end the isolate and all its connections.
+        // deno-lint-ignore no-console
+        console.error("isolate: a listener of the drain failed:", error);
+      }
+    }
   }
 
   /** Calls `listener` when draining begins, at once where it has begun. Gives the function that ends this. */

@@ -1,7 +1,6 @@
-import type { InFlight, ProcessMessage } from "./process.ts";
+import type { InFlight, ProcessMessage, Returned } from "./process.ts";
 
-interface Entry extends ProcessMessage {
-  readonly bytes: number;
+interface Entry extends Returned {
   readonly inFlight: InFlight | undefined;
 }
 
@@ -41,6 +40,7 @@ export class Mailbox {
     }
   }
 
+  /** Takes out the first message. */
   take(): ProcessMessage | undefined {
     if (this.isEmpty) return undefined;
     const entry = this.#entries[this.#taken]!;
@@ -54,6 +54,17 @@ export class Mailbox {
       this.#taken = 0;
     }
     return entry;
+  }
+
+  /** Takes out what `inFlight` is charged for, in order; everything else stays. */
+  takeBack(inFlight: InFlight): Returned[] {
+    const waiting = this.#entries.slice(this.#taken) as Entry[];
+    const returned = waiting.filter((entry) => entry.inFlight === inFlight);
+    if (returned.length === 0) return returned;
+    this.#entries = waiting.filter((entry) => entry.inFlight !== inFlight);
+    this.#taken = 0;
+    for (const entry of returned) this.#release(entry);
+    return returned;
   }
 
   clear(): void {

@@ -66,6 +66,11 @@ export type SendResult =
   /** The mailbox is full: the message was dropped. */
   | "mailbox_full";
 
+/** A message that its sender took back before it was handled, with the size that was given for it. */
+export interface Returned extends ProcessMessage {
+  readonly bytes: number;
+}
+
 /** Who is charged for a message as long as it waits in a mailbox, so that a sender can bound what it has in flight. */
 export interface InFlight {
   messages: number;

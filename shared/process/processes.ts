@@ -10,6 +10,7 @@ import {
   NORMAL,
   type Pid,
   type ProcessMessage,
+  type Returned,
   type Self,
   type SendResult,
   type SpawnOptions,
@@ -87,6 +88,11 @@ export class Processes {
     return running === undefined ? "noprocess" : running.receive(topic, payload, 0, undefined, true);
   }
 
+  /** Takes back, in order, the messages that wait in a mailbox and that `inFlight` is charged for. */
+  takeBack(from: Pid, inFlight: InFlight): Returned[] {
+    return this.#running.get(from)?.takeBack(inFlight) ?? [];
+  }
+
   /** Tells `watcher` of the end of `pid` as topic `EXIT`; at once, with reason `noprocess`, where there is none. */
   monitor(watcher: Pid, pid: Pid): void {
     const [watching, watched] = [this.#running.get(watcher), this.#running.get(pid)];
@@ -138,12 +144,21 @@ export class Processes {
     return this.#running.has(pid);
   }
 
+  /** A crash must not reach who sent the message, not even by way of who hears of crashes. */
+  #crashed(pid: Pid, error: unknown): void {
+    try {
+      this.#onCrash(pid, error);
+    } catch (failure) {
+      logCrash(pid, failure);
+    }
+  }
+
   readonly #owner: Owner = {
     monitor: (watcher, pid) => this.monitor(watcher, pid),
     demonitor: (watcher, pid) => this.demonitor(watcher, pid),
     link: (a, b) => this.link(a, b),
     register: (name, pid) => this.register(name, pid),
-    crashed: (pid, error) => this.#onCrash(pid, error),
+    crashed: (pid, error) => this.#crashed(pid, error),
     ended: (pid, names) => {
       this.#count--;
       this.#running.delete(pid);
@@ -208,6 +223,10 @@ class Running implements Self {
     else if (this.#mailbox.isEmpty) this.#busy = false;
     else this.#drain();
     return "ok";
+  }
+
+  takeBack(inFlight: InFlight): Returned[] {
+    return this.#mailbox.takeBack(inFlight);
   }
 
   monitor(pid: Pid): void {
