@@ -1,3 +1,4 @@
+import { fileURLToPath } from "node:url";
 import { TextLineStream } from "@std/streams/text-line-stream";
 import { cpuTimeMs } from "./cpu_time.ts";
 import { type FromIsolate, MESSAGE_MARK, type ToIsolate, type UnloadReason } from "./isolate_messages.ts";
@@ -259,8 +260,8 @@ const PERMISSIONS = ["--allow-net", "--allow-env", "--allow-read", "--allow-sys"
 
 function startProcess(options: IsolateOptions, id: string): Deno.ChildProcess {
   const { deno, env, function: { entrypoint, importMap } } = options;
-  const config = importMap ? [`--config=${decodeURIComponent(importMap.pathname)}`] : ["--no-config"];
-  const bootstrap = decodeURIComponent(new URL("./isolate_main.ts", import.meta.url).pathname);
+  const config = importMap ? [`--config=${fileURLToPath(importMap)}`] : ["--no-config"];
+  const bootstrap = fileURLToPath(new URL("./isolate_main.ts", import.meta.url));
   return new Deno.Command(deno, {
     args: ["run", "--quiet", "--no-lock", ...config, ...PERMISSIONS, "--allow-write=/tmp", bootstrap, entrypoint.href],
     env: { ...env, SB_EXECUTION_ID: id, DENO_NO_UPDATE_CHECK: "1", NO_COLOR: "1" },

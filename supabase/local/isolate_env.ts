@@ -1,4 +1,3 @@
-import { parseEnv } from "node:util";
 import type { JwtAlgorithm, ProjectKeys } from "./keys.ts";
 
 /** What the environment of an isolate is made from. */
@@ -35,16 +34,6 @@ export function isolateEnv(options: IsolateEnvOptions): Record<string, string> {
     ISOLATE_WALL_CLOCK_MS: String(options.wallClockMs),
     ...options.extra,
   };
-}
-
-/** The variables of a file in the form of `.env`; none if there is no such file. */
-export async function readEnvFile(file: URL): Promise<Record<string, string>> {
-  try {
-    return parseEnv(await Deno.readTextFile(file)) as Record<string, string>;
-  } catch (error) {
-    if (error instanceof Deno.errors.NotFound) return {};
-    throw error;
-  }
 }
 
 function inherited(): Record<string, string> {

@@ -1,11 +1,9 @@
 import { BootError, Isolate, type IsolateOptions } from "./isolate.ts";
 
 /** Options of a pool: those of its isolates, how many of them take requests, and where to say what happens. */
-export interface IsolatePoolOptions extends Omit<IsolateOptions, "env" | "onOutput"> {
+export interface IsolatePoolOptions extends Omit<IsolateOptions, "onOutput"> {
   /** How many isolates take requests at any time. */
   isolates: number;
-  /** The environment of an isolate that starts now. */
-  env: () => Record<string, string>;
   /** Told each line: of the function's console, and of what became of an isolate. */
   log: (line: string) => void;
 }
@@ -94,8 +92,7 @@ export class IsolatePool {
   }
 
   #start(): Isolate {
-    const { log, env, ...options } = this.#options;
-    const isolate = new Isolate({ ...options, env: env(), onOutput: (line) => log(line) });
+    const isolate = new Isolate({ ...this.#options, onOutput: this.#options.log });
     this.#isolates.add(isolate);
     this.#tend(isolate);
     return isolate;

@@ -1,5 +1,6 @@
 /** The command behind `deno task dev`. */
 // deno-lint-ignore-file no-console -- this is what talks to the terminal
+import { readEnvFile } from "./read_env_file.ts";
 import { loadKeys } from "./keys.ts";
 import { type Flags, HELP, parseFlags } from "./parse_flags.ts";
 import { printTable } from "./print_table.ts";
@@ -28,6 +29,7 @@ async function run({ help: _, port, ...options }: Flags): Promise<void> {
     local = await startLocal({
       ...options,
       port: port ?? apiPort,
+      env: await ownVariables(),
       keys: await loadKeys(new URL("../.temp/local_keys.json", import.meta.url)),
       watch: true,
       log: (line) => console.log(line),
@@ -44,6 +46,12 @@ async function run({ help: _, port, ...options }: Flags): Promise<void> {
       Deno.exit(0);
     });
   }
+}
+
+/** The project's variables, from `supabase/.env`; the key of OpenAI from this process's environment too. */
+async function ownVariables(): Promise<Record<string, string>> {
+  const key = Deno.env.get("OPENAI_API_KEY");
+  return { ...(key ? { OPENAI_API_KEY: key } : {}), ...await readEnvFile(new URL("../.env", import.meta.url)) };
 }
 
 function explain(error: unknown, port: number): string {

@@ -2,10 +2,9 @@ import { Buffer } from "node:buffer";
 import type { IncomingMessage } from "node:http";
 import { connect, type Socket } from "node:net";
 import type { Isolate } from "./isolate.ts";
+import { refuseUpgrade } from "./outgoing.ts";
 import { IsolateUnreachable } from "./proxy_request.ts";
 
-/** The platform's answer to an upgrade that the function did not answer with 101: whatever it said, this is all. */
-const BAD_GATEWAY = "HTTP/1.1 502 Bad Gateway\r\ncontent-length: 0\r\nconnection: close\r\n\r\n";
 const HEAD_END = "\r\n\r\n";
 const MAX_HEAD_BYTES = 64 * 1024;
 
@@ -71,7 +70,7 @@ export function proxySocket(
 
     function refuse(): void {
       upstream.destroy();
-      client.end(BAD_GATEWAY);
+      refuseUpgrade(client, 502); // Whatever the function said: the platform passes nothing of it on.
     }
 
     function onLost(): void {

@@ -1,3 +1,4 @@
+import { fileURLToPath } from "node:url";
 import { contentType } from "@std/media-types/content-type";
 
 /** A file of the page, ready to send. */
@@ -15,18 +16,10 @@ export interface Site {
 const NAME = /^\/([a-z0-9_-]+\.(?:html|js|css|svg|png|ico|json))$/;
 
 /**
- * Serves the files of `directory`. `/NAME.js` is the file itself, or `NAME.ts` with all its imports as one script,
- * which is made again when a file under `sources` has changed since.
+ * Serves the files of `directory`, as they are at that moment. `/NAME.js` is the file itself, or `NAME.ts` with all its
+ * imports as one script; `config` is the `deno.json` that maps them.
  */
-export function serveSite(directory: URL, { deno, config }: { deno: string; config: URL }): Site {
-  async function bundle(source: URL): Promise<Uint8Array<ArrayBuffer>> {
-    const { success, stdout, stderr } = await new Deno.Command(deno, {
-      args: ["bundle", "--quiet", "--no-lock", "--platform=browser", `--config=${config.pathname}`, source.pathname],
-    }).output();
-    if (!success) throw new Error(`Cannot bundle ${source.pathname}: ${new TextDecoder().decode(stderr)}`);
-    return stdout;
-  }
-
+export function serveSite(directory: URL, config: URL): Site {
   return {
     async read(path) {
       const name = NAME.exec(path === "/" ? "/index.html" : path)?.[1];
@@ -39,8 +32,20 @@ export function serveSite(directory: URL, { deno, config }: { deno: string; conf
   async function bundleIfThere(name: string): Promise<Uint8Array<ArrayBuffer> | undefined> {
     if (!name.endsWith(".js")) return undefined;
     const source = new URL(name.replace(/\.js$/, ".ts"), directory);
-    return await readIfThere(source) && await bundle(source);
+    return await readIfThere(source) && await bundle(source, config);
   }
+}
+
+async function bundle(source: URL, config: URL): Promise<Uint8Array<ArrayBuffer>> {
+  const { success, stdout, stderr } = await new Deno.Command(Deno.execPath(), {
+    args: [
+      ...["bundle", "--quiet", "--no-lock", "--platform=browser"],
+      ...[`--config=${fileURLToPath(config)}`, fileURLToPath(source)],
+    ],
+    stdin: "null",
+  }).output();
+  if (success) return stdout;
+  throw new Error(`Cannot bundle ${fileURLToPath(source)}: ${new TextDecoder().decode(stderr)}`);
 }
 
 async function readIfThere(file: URL): Promise<Uint8Array<ArrayBuffer> | undefined> {

@@ -10,18 +10,19 @@
  * await local.close();
  * ```
  */
+import type { ServedFunction } from "./backends.ts";
 import { openGateway } from "./gateway.ts";
 import type { IsolateLimits, IsolateState } from "./isolate.ts";
-import { isolateEnv, publicKeySet, readEnvFile } from "./isolate_env.ts";
+import { isolateEnv, publicKeySet } from "./isolate_env.ts";
 import { IsolatePool } from "./isolate_pool.ts";
 import { createKeys, type JwtAlgorithm, type KeyMaterial, type ProjectKeys } from "./keys.ts";
 import { type Database, openPglite, openPostgres, type Row } from "./open_database.ts";
 import { startOpenAiStandIn } from "./openai_stand_in.ts";
 import { type FunctionConfig, readConfig, readFunctionsFolder } from "./read_config.ts";
+import { reloadOnChange } from "./reload_on_change.ts";
 import { resignTokens } from "./resign_tokens.ts";
 import { serveSite } from "./serve_site.ts";
 import { startLite } from "./start_lite.ts";
-import { type Watch, watchFiles } from "./watch_files.ts";
 
 /** Options of `startLocal`. All may be left out. */
 export interface LocalOptions extends Partial<IsolateLimits> {
@@ -41,7 +42,7 @@ export interface LocalOptions extends Partial<IsolateLimits> {
   keys?: ProjectKeys;
   /** The `deno` binary that runs the isolates. Default: the one that runs this. */
   deno?: string;
-  /** More variables for the isolates. They win over `supabase/.env`. */
+  /** More variables for the isolates. Without an `OPENAI_API_KEY` there, a stand-in for OpenAI is started. */
   env?: Readonly<Record<string, string>>;
   /** A folder of functions, each a folder with an `index.ts`. Default: those of `supabase/config.toml`. */
   functionsDir?: URL;
@@ -86,8 +87,6 @@ export interface LocalSupabase extends Omit<KeyMaterial, "signingKey"> {
   [Symbol.asyncDispose](): Promise<void>;
 }
 
-type Pools = Map<string, { pool: IsolatePool; verifyJwt: boolean }>;
-
 const ROOT = new URL("../../", import.meta.url);
 const SUPABASE = new URL("../", import.meta.url);
 const SNAPSHOT = new URL(".temp/pglite-0.4.5.tar", SUPABASE);
@@ -111,29 +110,26 @@ export async function startLocal(options: LocalOptions = {}): Promise<LocalSupab
 
 async function start(options: LocalOptions, stack: AsyncDisposableStack): Promise<LocalSupabase> {
   const { port = 54321, wallClockMs = 150_000, jwtAlgorithm = "ES256", log = () => {}, databaseUrl } = options;
-  const deno = options.deno ?? Deno.execPath();
   const gateway = stack.adopt(await openGateway(port), (gateway) => gateway.close());
   const url = `http://127.0.0.1:${gateway.port}`;
   const keys = options.keys ?? await createKeys();
-  const extra = { ...await readEnvFile(new URL(".env", SUPABASE)), ...options.env };
-  const openAi = await openAiVariables(extra, stack);
-
+  const openAi = await openAiVariables(options, stack);
   const functions = await functionsOf(options);
-  const pools: Pools = new Map();
+  const served = new Map<string, ServedFunction>();
   for (const config of functions) {
     const pool = new IsolatePool({
       function: config,
       isolates: options.isolates ?? 2,
       wallClockMs,
       cpuLimitMs: options.cpuLimitMs,
-      deno,
-      env: () => isolateEnv({ url, keys, jwtAlgorithm, wallClockMs, databaseUrl, extra: { ...openAi, ...extra } }),
+      deno: options.deno ?? Deno.execPath(),
+      env: isolateEnv({ url, keys, jwtAlgorithm, wallClockMs, databaseUrl, extra: { ...openAi, ...options.env } }),
       log: (line) => log(`${config.name} | ${line}`),
     });
-    pools.set(config.name, { pool: stack.adopt(pool, (pool) => pool.close()), verifyJwt: config.verifyJwt });
+    served.set(config.name, { pool: stack.adopt(pool, (pool) => pool.close()), verifyJwt: config.verifyJwt });
   }
   // Isolates and the database start side by side: each takes its time.
-  const warm = Promise.all([...pools.values()].map(({ pool }) => pool.warmUp()));
+  const warm = Promise.all([...served.values()].map(({ pool }) => pool.warmUp()));
   const database = stack.adopt(await openDatabase(options), (database) => database.close());
   const lite = await startLite(database, {
     keys,
@@ -144,25 +140,27 @@ async function start(options: LocalOptions, stack: AsyncDisposableStack): Promis
     lite,
     tokens: await resignTokens(keys, { issuer: `${url}/auth/v1`, algorithm: jwtAlgorithm }),
     jwks: publicKeySet(keys, jwtAlgorithm),
-    keys,
-    functions: pools,
-    site: serveSite(new URL("site/", import.meta.url), { deno: Deno.execPath(), config: new URL("deno.json", ROOT) }),
-    siteConfig: { url, publishableKey: keys.publishableKey, functions: [...pools.keys()] },
+    functions: served,
+    site: serveSite(new URL("site/", import.meta.url), new URL("deno.json", ROOT)),
+    siteConfig: { url, publishableKey: keys.publishableKey, functions: [...served.keys()] },
     log,
   });
   await warm;
   stack.defer(() => gateway.close()); // First of all: what runs behind it then has no more callers.
-  if (options.watch) stack.adopt(watch(functions, pools, log), (watch) => watch.close());
+  if (options.watch) {
+    const folders = [...functions.map(({ entrypoint }) => new URL(".", entrypoint)), new URL("shared/", ROOT)];
+    stack.adopt(reloadOnChange(folders, served, log), (watch) => watch.close());
+  }
 
   let closed: Promise<void> | undefined;
   const close = () => closed ??= stack.disposeAsync();
-  const isolates = () => [...pools.values()].flatMap(({ pool }) => pool.isolates);
+  const isolates = () => [...served.values()].flatMap(({ pool }) => pool.isolates);
   return {
     url,
     ...publicView(keys),
     ...(databaseUrl ? { databaseUrl } : {}),
     ...(openAi.OPENAI_REALTIME_URL ? { openAiUrl: openAi.OPENAI_REALTIME_URL } : {}),
-    functions: [...pools.keys()],
+    functions: [...served.keys()],
     isolates: () =>
       isolates().map((i) => ({ id: i.id, function: i.function, pid: i.pid, state: i.state, ageMs: i.ageMs })),
     killIsolate(id) {
@@ -190,40 +188,11 @@ function openDatabase({ databaseUrl, lock }: LocalOptions): Promise<Database> {
   return databaseUrl ? openPostgres(databaseUrl) : openPglite({ snapshot: SNAPSHOT, lock });
 }
 
-/** The key and address of OpenAI: the real ones where a key is set, otherwise a stand-in's. */
-async function openAiVariables(
-  extra: Readonly<Record<string, string>>,
-  stack: AsyncDisposableStack,
-): Promise<Record<string, string>> {
-  const key = extra.OPENAI_API_KEY ?? Deno.env.get("OPENAI_API_KEY");
-  if (key) return { OPENAI_API_KEY: key };
+/** The key and address of a stand-in for OpenAI; nothing where the project has a key of its own. */
+async function openAiVariables({ env }: LocalOptions, stack: AsyncDisposableStack): Promise<Record<string, string>> {
+  if (env?.OPENAI_API_KEY) return {};
   const standIn = stack.adopt(await startOpenAiStandIn(), (standIn) => standIn.close());
   return { OPENAI_API_KEY: "sk-local-stand-in", OPENAI_REALTIME_URL: standIn.url };
-}
-
-/** Replaces the isolates of every function when code changes. */
-function watch(functions: readonly FunctionConfig[], pools: Pools, log: (line: string) => void): Watch {
-  const folders = functions.map(({ entrypoint }) => new URL(".", entrypoint));
-  return watchFiles([...folders, new URL("shared/", ROOT)], async (file) => {
-    const started = performance.now();
-    const results = await Promise.all([...pools].map(async ([name, { pool }]) => {
-      try {
-        await pool.reload();
-        return true;
-      } catch (error) {
-        log(`${name} | keeps its old code: ${(error as Error).message}`);
-        return false;
-      }
-    }));
-    const count = results.filter(Boolean).length;
-    const tookMs = Math.round(performance.now() - started);
-    log(`reloaded ${count} of ${results.length} functions in ${tookMs} ms as ${relativePath(file)} changed`);
-  });
-}
-
-function relativePath(file: string): string {
-  const root = decodeURIComponent(ROOT.pathname);
-  return file.startsWith(root) ? file.slice(root.length) : file;
 }
 
 function publicView({ jwtSecret, publishableKey, secretKey, anonKey, serviceRoleKey }: ProjectKeys) {

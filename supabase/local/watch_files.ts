@@ -1,3 +1,5 @@
+import { fileURLToPath } from "node:url";
+
 /** A watch that is under way. */
 export interface Watch {
   /** Ends it. May be called twice. */
@@ -11,7 +13,7 @@ const SETTLE_MS = 150;
  * do not exist are left out.
  */
 export function watchFiles(folders: readonly URL[], onChange: (file: string) => void): Watch {
-  const paths = folders.map((folder) => decodeURIComponent(folder.pathname)).filter(exists);
+  const paths = folders.map((folder) => fileURLToPath(folder)).filter(exists);
   if (paths.length === 0) return { close() {} };
   const watcher = Deno.watchFs(paths);
   let timer: ReturnType<typeof setTimeout> | undefined;

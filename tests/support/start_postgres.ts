@@ -1,5 +1,4 @@
 import { dirname } from "node:path";
-import { connect } from "node:net";
 import { eventually } from "./eventually.ts";
 
 /** A PostgreSQL server of a test's own. */
@@ -29,7 +28,8 @@ export async function startPostgres(initdb: string): Promise<TestPostgres> {
     ...["-c", "fsync=off", "-c", "shared_buffers=32MB", "-c", "log_min_messages=fatal"],
   ]);
   const server = new Deno.Command(program, { args, stdin: "null", stdout: "null", stderr: "null" }).spawn();
-  await eventually("PostgreSQL takes connections", () => canConnect(port), { deadlineMs: 30_000 });
+  const isReady = () => succeeds(`${dirname(initdb)}/pg_isready`, ["--host=127.0.0.1", `--port=${port}`]);
+  await eventually("PostgreSQL takes connections", isReady, { deadlineMs: 30_000 });
   return {
     url: `postgresql://postgres@127.0.0.1:${port}/postgres`,
     async [Symbol.asyncDispose]() {
@@ -52,11 +52,6 @@ async function run(program: string, args: string[]): Promise<void> {
   if (!success) throw new Error(`Cannot run ${program}: ${new TextDecoder().decode(stderr)}`);
 }
 
-function canConnect(port: number): Promise<boolean> {
-  return new Promise((resolve) => {
-    const socket = connect({ host: "127.0.0.1", port });
-    socket.on("connect", () => resolve(true));
-    socket.on("error", () => resolve(false));
-    socket.on("connect", () => socket.destroy());
-  });
+async function succeeds(program: string, args: string[]): Promise<boolean> {
+  return (await new Deno.Command(program, { args, stdin: "null", stdout: "null", stderr: "null" }).output()).success;
 }
