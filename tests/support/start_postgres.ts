@@ -14,6 +14,7 @@ export interface TestPostgres {
  * `requires("postgresql").path` gives it. As root it runs as the user `postgres`: PostgreSQL refuses root.
  */
 export async function startPostgres(initdb: string): Promise<TestPostgres> {
+  const programs = dirname(await Deno.realPath(initdb)); // It may be a link in another folder.
   const folder = await Deno.makeTempDir({ prefix: "postgres-" });
   const data = `${folder}/data`;
   const isRoot = Deno.uid() === 0;
@@ -23,23 +24,26 @@ export async function startPostgres(initdb: string): Promise<TestPostgres> {
   if (isRoot) await run("chown", ["postgres", folder]);
   await run(...as(initdb, ["--pgdata", data, "--username=postgres", "--auth=trust", "--encoding=UTF8", "--no-sync"]));
   const port = freePort();
-  const [program, args] = as(`${dirname(initdb)}/postgres`, [
+  const [program, args] = as(`${programs}/postgres`, [
     ...["-D", data, "-p", String(port), "-h", "127.0.0.1", "-k", folder],
     ...["-c", "fsync=off", "-c", "shared_buffers=32MB", "-c", "log_min_messages=fatal"],
   ]);
   const server = new Deno.Command(program, { args, stdin: "null", stdout: "null", stderr: "null" }).spawn();
-  const isReady = () => succeeds(`${dirname(initdb)}/pg_isready`, ["--host=127.0.0.1", `--port=${port}`]);
-  await eventually("PostgreSQL takes connections", isReady, { deadlineMs: 30_000 });
-  return {
-    url: `postgresql://postgres@127.0.0.1:${port}/postgres`,
-    async [Symbol.asyncDispose]() {
-      // The file names the server itself, which is a child of runuser's when that started it.
-      const pid = Number((await Deno.readTextFile(`${data}/postmaster.pid`)).split("\n", 1)[0]);
-      Deno.kill(pid, "SIGINT");
-      await server.status;
-      await Deno.remove(folder, { recursive: true });
-    },
+  const stop = async () => {
+    // The file names the server itself, which is a child of runuser's when that started it.
+    const pid = Number((await Deno.readTextFile(`${data}/postmaster.pid`)).split("\n", 1)[0]);
+    Deno.kill(pid, "SIGINT");
+    await server.status;
+    await Deno.remove(folder, { recursive: true });
   };
+  try {
+    const isReady = () => succeeds(`${programs}/pg_isready`, ["--host=127.0.0.1", `--port=${port}`]);
+    await eventually("PostgreSQL takes connections", isReady, { deadlineMs: 30_000 });
+  } catch (error) {
+    await stop();
+    throw error;
+  }
+  return { url: `postgresql://postgres@127.0.0.1:${port}/postgres`, [Symbol.asyncDispose]: stop };
 }
 
 function freePort(): number {
