@@ -35,11 +35,17 @@ async function runGate(args: readonly string[]): Promise<Report[]> {
   return [...await runChecks(), ...await runGroups(planAll())];
 }
 
+/** The page runs in a browser, whose global types are not those of Deno: it has a configuration of its own. */
+const PAGE = ["--config", "supabase/local/site/deno.json", "supabase/local/site"];
+
 async function runChecks(): Promise<Report[]> {
   return [
     await runCheck("format", ["fmt", "--check"]),
+    await runCheck("format of the page", ["fmt", "--check", ...PAGE]),
     await runCheck("lint", ["lint"]),
+    await runCheck("lint of the page", ["lint", ...PAGE]),
     await runCheck("types", ["check", "."]),
+    await runCheck("types of the page", ["check", ...PAGE]),
   ];
 }
 

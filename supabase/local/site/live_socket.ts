@@ -26,10 +26,10 @@ export interface SocketStatus {
   readonly failure?: SocketFailure;
 }
 
-/** The first frame of a function that greets, as far as it is read here. */
+/** The frame with which a function says that it is ready, as far as it is read here. */
 export interface Greeting {
-  readonly type: "connection";
-  readonly lifetime_ms: number;
+  readonly type: string;
+  readonly lifetime_ms?: number;
   readonly isolate?: string;
   readonly age_ms?: number;
 }
@@ -38,10 +38,10 @@ export interface Greeting {
 export interface LiveSocketOptions {
   /** Where to connect, asked before each socket. `renewToken`: the last token was refused, or is about to expire. */
   address(renewToken: boolean): Promise<URL>;
-  /** Whether the function sends control frames: `connection` first, then `reconnect`, `token_expiring` and `error`. */
-  readonly controlFrames: boolean;
+  /** The type of the frame that says that the socket is ready. */
+  readonly greeting: string;
   /** A socket is ready; from here on frames go to this one. */
-  onReady?(greeting: Greeting | undefined): void;
+  onReady?(greeting: Greeting): void;
   /** A frame came, of the current socket or of the one before it; `json` is what a text frame says. */
   onFrame(data: string | ArrayBuffer, json: unknown): void;
   onStatus(status: SocketStatus): void;
@@ -135,9 +135,6 @@ export class LiveSocket {
     const { socket } = leg;
     socket.binaryType = "arraybuffer";
     const patience = setTimeout(() => socket.close(), READY_TIMEOUT_MS);
-    socket.onopen = () => {
-      if (!this.#options.controlFrames) this.#ready(leg);
-    };
     socket.onmessage = ({ data }) => {
       this.#received(leg, data);
       if (leg.readyAt !== undefined) clearTimeout(patience);
@@ -148,8 +145,9 @@ export class LiveSocket {
     };
   }
 
-  #ready(leg: Leg): void {
+  #ready(leg: Leg, greeting: Greeting): void {
     const previous = this.#current;
+    leg.greeting = greeting;
     leg.readyAt = Date.now();
     this.#current = leg;
     this.#next = undefined;
@@ -157,21 +155,20 @@ export class LiveSocket {
     this.#renewed = false;
     previous?.socket.close(1000, "handed over");
     this.#tell();
-    this.#options.onReady?.(leg.greeting);
+    this.#options.onReady?.(greeting);
   }
 
   #received(leg: Leg, data: string | ArrayBuffer): void {
     if (this.#closed) return;
     this.#options.onTraffic?.("in", data);
     const json = typeof data === "string" ? parseJson(data) : undefined;
-    if (this.#options.controlFrames) this.#control(leg, json);
+    this.#control(leg, json);
     this.#options.onFrame(data, json);
   }
 
   #control(leg: Leg, frame: unknown): void {
-    if (isGreeting(frame) && leg.readyAt === undefined) {
-      leg.greeting = frame;
-      this.#ready(leg);
+    if (leg.readyAt === undefined && isFrame(frame, this.#options.greeting)) {
+      this.#ready(leg, frame);
     } else if (isError(frame)) {
       leg.error = frame;
     } else if (leg === this.#current && isFrame(frame, "reconnect")) {
@@ -224,7 +221,7 @@ export class LiveSocket {
       isolate: greeting?.isolate,
       isolateBornAt: readyAt && greeting?.age_ms !== undefined ? readyAt - greeting.age_ms : undefined,
       openedAt: readyAt,
-      endsAt: readyAt && greeting && readyAt + greeting.lifetime_ms,
+      endsAt: readyAt && greeting?.lifetime_ms !== undefined ? readyAt + greeting.lifetime_ms : undefined,
       retryAt: this.#current ? undefined : this.#retryAt,
       failure: this.#failure,
     });
@@ -260,12 +257,8 @@ function parseJson(text: string): unknown {
   }
 }
 
-function isFrame(frame: unknown, type: string): frame is Record<string, unknown> {
+function isFrame(frame: unknown, type: string): frame is { type: string } & Record<string, unknown> {
   return typeof frame === "object" && frame !== null && "type" in frame && frame.type === type;
-}
-
-function isGreeting(frame: unknown): frame is Greeting & Record<string, unknown> {
-  return isFrame(frame, "connection") && typeof frame.lifetime_ms === "number";
 }
 
 function isError(frame: unknown): frame is ErrorFrame & Record<string, unknown> {

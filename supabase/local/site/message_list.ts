@@ -29,7 +29,7 @@ export class MessageList {
       const after = this.#items.findLastIndex(({ bubble }) => (bubble.order ?? Infinity) <= order);
       const entry = { bubble, item: element("li") };
       this.#items.splice(after + 1, 0, entry);
-      this.#list.insertBefore(entry.item, this.#list.children[after + 1] ?? null);
+      this.#list.insertBefore(entry.item, this.#items[after + 2]?.item ?? null);
       this.#paint(entry);
     });
   }

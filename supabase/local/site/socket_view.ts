@@ -43,9 +43,14 @@ export class SocketView {
     return this.#socket;
   }
 
-  /** Shows an error that did not end the socket; nothing takes it away. */
+  /** Shows an error that did not end the socket. It stays until `calm`, or until the socket's state changes. */
   warn(code: string, message: string): void {
     this.#showProblem(code, message);
+  }
+
+  /** Takes such an error away. */
+  calm(): void {
+    if (this.#status.failure === undefined) this.#showProblem();
   }
 
   close(): void {
