@@ -59,7 +59,8 @@ export function startKernel(
     promise.then(() => held.settled++);
   };
   const { isolateOptions, ...serveOptions } = options;
-  const isolate = new Isolate({ id: processes.isolateId, events, waitUntil, ...isolateOptions });
+  // So old an isolate never gets by itself: one that drains has to be told.
+  const isolate = new Isolate({ id: processes.isolateId, wallClockMs: 1e9, events, waitUntil, ...isolateOptions });
   const answer = serveSockets((request, context) => handler(kernel, request, context), {
     onError: (error) => errors.push(error),
     ...serveOptions,

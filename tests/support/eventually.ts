@@ -1,3 +1,6 @@
+// As it is when this is loaded: a test that puts fake timers in its place still polls in real time.
+const { setTimeout } = globalThis;
+
 /** Asks until the answer is neither false nor undefined, and gives it; fails after `deadlineMs` (default: 10 s). */
 export async function eventually<T>(
   what: string,

@@ -1,0 +1,302 @@
+import { assert, assertEquals } from "@std/assert";
+import { type Clock, install } from "@sinonjs/fake-timers";
+import { type LeaveMessage, refuse, relayTo } from "../../shared/connection/mod.ts";
+import type { Processes } from "../../shared/process/mod.ts";
+import { eventually } from "../support/eventually.ts";
+import { RawSocket } from "../support/raw_socket.ts";
+import { type Kernel, startKernel } from "./kernel.ts";
+
+const START = Date.parse("2030-01-01T00:00:00Z");
+
+/** Time that stands still unless told; sockets go on as ever. */
+function stopTime(): Clock & Disposable {
+  const clock = install({
+    now: START,
+    toFake: ["setTimeout", "clearTimeout", "setInterval", "clearInterval", "Date"],
+    // The runtime clears timers of its own by the same function.
+    shouldClearNativeTimers: true,
+  });
+  return Object.assign(clock, { [Symbol.dispose]: () => clock.uninstall() });
+}
+
+function at(ms: number): string {
+  return new Date(START + ms).toISOString();
+}
+
+Deno.test("a token that ends is announced 60 s before, and closes 4401 then", async () => {
+  using clock = stopTime();
+  const expires_at = at(100_000);
+  await using kernel = startKernel(() => relayTo(target.pid, { metadata: { user_id: "ada", expires_at } }));
+  const target = kernel.spawnTarget();
+  await using client = await kernel.connect();
+  await target.next("ws.join");
+  clock.tick(39_999);
+  await echoed(kernel, target, client);
+  assertEquals(client.waiting, []);
+  clock.tick(1);
+  assertEquals(await client.nextJson(), { type: "token_expiring", expires_at });
+  clock.tick(59_999);
+  await echoed(kernel, target, client);
+  clock.tick(1);
+  assertEquals(await client.nextJson(), { type: "error", code: "token_expired", message: "The token has expired" });
+  assertEquals(await client.closed, { code: 4401, reason: "token_expired: The token has expired" });
+  assertEquals((await target.next("ws.leave")).reason, "token_expired");
+  assertEquals(clock.countTimers(), 1, "the isolate's own");
+});
+
+Deno.test("a token with less than 60 s left is announced at once, one that has ended closes at once", async () => {
+  using clock = stopTime();
+  await using kernel = startKernel((_, request) =>
+    relayTo(target.pid, { metadata: { expires_at: at(Number(new URL(request.url).pathname.slice(1))) } })
+  );
+  const target = kernel.spawnTarget();
+  await using client = await kernel.connect("/30000");
+  await target.next("ws.join");
+  clock.tick(0);
+  assertEquals((await client.nextJson()).type, "token_expiring");
+  await using late = await kernel.connect("/-1");
+  await target.next("ws.join");
+  clock.tick(1);
+  assertEquals((await late.closed).code, 4401);
+});
+
+Deno.test("ws.control with another expires_at puts the end of the token off, and one without it lifts it", async () => {
+  using clock = stopTime();
+  await using kernel = startKernel(() => relayTo(target.pid, { metadata: { expires_at: at(70_000) } }));
+  const target = kernel.spawnTarget();
+  await using client = await kernel.connect();
+  const { client_pid } = await target.next("ws.join");
+  kernel.processes.send(client_pid, "ws.control", { target_pid: target.pid, metadata: { expires_at: at(200_000) } });
+  clock.tick(139_999);
+  await echoed(kernel, target, client);
+  clock.tick(1);
+  assertEquals(await client.nextJson(), { type: "token_expiring", expires_at: at(200_000) });
+  kernel.processes.send(client_pid, "ws.control", { target_pid: target.pid, metadata: {} });
+  clock.tick(10_000_000);
+  await echoed(kernel, target, client);
+  assertEquals(client.waiting, []);
+});
+
+Deno.test("an expires_at beyond what a timer holds, or that is no date, ends nothing", async () => {
+  using clock = stopTime();
+  const dates = ["2099-01-01T00:00:00Z", "soon", 17];
+  await using kernel = startKernel(() => relayTo(target.pid, { metadata: { expires_at: dates.pop() } }), {
+    maxLifetimeMs: 2 ** 33,
+    maxSilenceMs: 2 ** 34,
+    heartbeatIntervalMs: 2 ** 33,
+  });
+  const target = kernel.spawnTarget();
+  for (let i = 0; i < 3; i++) {
+    await using client = await kernel.connect();
+    await target.next("ws.join");
+    clock.tick(20_000);
+    await echoed(kernel, target, client);
+    assertEquals([client.waiting, target.heard.filter(({ topic }) => topic === "ws.heartbeat")], [[], []]);
+  }
+});
+
+Deno.test("a client that is silent for maxSilenceMs is closed 4408; any frame of it counts", async () => {
+  using clock = stopTime();
+  await using kernel = startKernel(() => relayTo(target.pid), { maxSilenceMs: 60_000 });
+  const target = kernel.spawnTarget();
+  await using client = await kernel.connect();
+  await target.next("ws.join");
+  for (let i = 0; i < 3; i++) {
+    clock.tick(59_000);
+    await echoed(kernel, target, client);
+  }
+  clock.tick(75_000);
+  const message = "Nothing came from the client for too long";
+  assertEquals(await client.nextJson(), { type: "error", code: "heartbeat_missed", message });
+  assertEquals(await client.closed, { code: 4408, reason: `heartbeat_missed: ${message}` });
+  assertEquals((await target.next("ws.leave")).reason, "heartbeat_missed");
+});
+
+Deno.test("ws.heartbeat comes as often as the server's default says, and as X-WS-Relay does where it speaks", async () => {
+  using clock = stopTime();
+  await using kernel = startKernel(
+    (_, request) => relayTo(target.pid, new URL(request.url).pathname === "/own" ? { heartbeatInterval: "1.5m" } : {}),
+    { heartbeatIntervalMs: 30_000 },
+  );
+  const target = kernel.spawnTarget();
+  for (const [path, everyMs] of [["/", 30_000], ["/own", 90_000]] as const) {
+    await using client = await kernel.connect(path);
+    const { client_pid } = await target.next("ws.join");
+    await echoed(kernel, target, client);
+    for (const beat of [1, 2]) {
+      clock.tick(everyMs);
+      const uptime = beat * everyMs / 1000;
+      assertEquals(await target.next("ws.heartbeat"), { client_pid, uptime, message_count: 1 });
+    }
+    await client.close();
+    await target.next("ws.leave");
+    clock.tick(everyMs * 3);
+    assertEquals(target.heard.at(-1)?.topic, "ws.leave", "nothing beats any more");
+  }
+});
+
+Deno.test("a connection that reaches maxLifetimeMs is told to reconnect, and closed 1012 after its grace", async () => {
+  using clock = stopTime();
+  await using kernel = startKernel(() => relayTo(target.pid), { maxLifetimeMs: 60_000 });
+  const target = kernel.spawnTarget();
+  await using client = await kernel.connect();
+  await target.next("ws.join");
+  clock.tick(60_000);
+  assertEquals(await client.nextJson(), { type: "reconnect", after_ms: 0, reason: "lifetime" });
+  clock.tick(9_999);
+  await echoed(kernel, target, client);
+  clock.tick(1);
+  assertEquals(await client.closed, { code: 1012, reason: "hand_over: lifetime" });
+  assertEquals((await target.next("ws.leave")).reason, "hand_over");
+  assertEquals(clock.countTimers(), 1, "the isolate's own");
+});
+
+Deno.test("an isolate that drains tells each connection a moment of its own inside the window, then closes it 1012", async () => {
+  using clock = stopTime();
+  await using kernel = startKernel(() => relayTo(target.pid));
+  const target = kernel.spawnTarget();
+  const clients = await Promise.all(Array.from({ length: 20 }, () => kernel.connect()));
+  for (const _ of clients) await target.next("ws.join");
+  drain(kernel.events, "wall_clock");
+  assertEquals(kernel.isolate.state, "draining");
+  const delays = await Promise.all(clients.map(async (client) => {
+    const { type, after_ms, reason } = await client.nextJson();
+    assertEquals([type, reason], ["reconnect", "wall_clock"]);
+    return after_ms as number;
+  }));
+  assert(delays.every((ms) => ms >= 0 && ms <= 15_000), `within the window: ${delays}`);
+  assert(new Set(delays).size > 15, `each at its own moment: ${delays}`);
+  clock.tick(Math.min(...delays) + 10_000 - 1);
+  assertEquals((await kernel.health()).connections, 20, "the grace lasts 10 s");
+  clock.tick(15_000);
+  for (const client of clients) assertEquals(await client.closed, { code: 1012, reason: "hand_over: wall_clock" });
+  await kernel.idle(1);
+  assertEquals(kernel.isolate.state, "gone");
+  assertEquals(clock.countTimers(), 0);
+});
+
+Deno.test("without control frames a drain closes 1012 at the connection's moment, with no frame before", async () => {
+  using clock = stopTime();
+  await using kernel = startKernel(() => relayTo(target.pid, { controlFrames: false }));
+  const target = kernel.spawnTarget();
+  const clients = await Promise.all(Array.from({ length: 5 }, () => kernel.connect()));
+  for (const _ of clients) await target.next("ws.join");
+  drain(kernel.events, "cpu");
+  clock.tick(1_000);
+  for (const client of clients) {
+    assertEquals(await client.closed, { code: 1012, reason: "hand_over: cpu" });
+    assertEquals(client.waiting, []);
+  }
+});
+
+Deno.test("an isolate that drains refuses new sockets 1013, and so those whose handler was at work", async () => {
+  const entered = Promise.withResolvers<void>();
+  const answer = Promise.withResolvers<void>();
+  await using kernel = startKernel(async () => {
+    entered.resolve();
+    await answer.promise;
+    return relayTo(target.pid, { metadata: { user_id: "ada" } });
+  });
+  const target = kernel.spawnTarget();
+  const early = kernel.connect();
+  await entered.promise;
+  drain(kernel.events, "memory");
+  const late = await kernel.connect();
+  answer.resolve();
+  const message = "This isolate is about to end: connect again";
+  for (const client of [await early, late]) {
+    assertEquals(await client.nextJson(), { type: "error", code: "isolate_draining", message });
+    assertEquals(await client.closed, { code: 1013, reason: `isolate_draining: ${message}` });
+  }
+  const leave: LeaveMessage = await target.next("ws.leave");
+  assertEquals(leave, { client_pid: "test.0", reason: "isolate_draining", metadata: { user_id: "ada" } });
+  assertEquals(kernel.processes.isAlive(leave.client_pid), false);
+  await kernel.idle(1);
+  assertEquals((await kernel.health()).state, "gone");
+});
+
+Deno.test("a drain that begins, or a transfer that comes, before a socket is open reaches it once it is", async () => {
+  using clock = stopTime();
+  await using kernel = startKernel(({ processes, events }) => {
+    onceAlive(processes, "test.3", () => {
+      processes.send("test.3", "ws.control", { target_pid: second.pid, metadata: { moved: true } });
+      drain(events, "wall_clock");
+    });
+    return relayTo(first.pid);
+  });
+  const [first, second] = [kernel.spawnTarget(), kernel.spawnTarget()];
+  await using client = await kernel.connect();
+  assertEquals(await first.next("ws.leave"), { client_pid: "test.3", reason: "transferred", metadata: {} });
+  assertEquals(await second.next("ws.join"), { client_pid: "test.3", metadata: { moved: true } });
+  assertEquals((await client.nextJson()).type, "reconnect");
+  assertEquals(first.heard.map(({ topic }) => topic), ["ws.leave"]);
+  assertEquals(second.heard.map(({ topic }) => topic), ["ws.join"]);
+  clock.tick(30_000);
+  assertEquals((await client.closed).code, 1012);
+});
+
+Deno.test("a connection that is ended before it is open is closed as soon as it is", async () => {
+  await using kernel = startKernel(({ processes }) => {
+    onceAlive(processes, "test.2", () => processes.exit("test.2", "killed"));
+    return relayTo(target.pid);
+  });
+  const target = kernel.spawnTarget();
+  await using client = await kernel.connect();
+  assertEquals(await client.closed, { code: 1013, reason: "ended before it opened" });
+  assertEquals(target.heard.map(({ topic }) => topic), ["ws.leave"]);
+  await kernel.idle(1);
+});
+
+Deno.test("a socket that never opens is forgotten after 10 s, and its target hears of it", async () => {
+  using clock = stopTime();
+  const entered = Promise.withResolvers<void>();
+  await using kernel = startKernel(async (_, request) => {
+    entered.resolve();
+    await new Promise((resolve) => request.signal.addEventListener("abort", resolve));
+    return relayTo(target.pid, { metadata: { user_id: "ada" } });
+  });
+  const target = kernel.spawnTarget();
+  const raw = await RawSocket.connect(kernel.host);
+  await raw.request();
+  await entered.promise;
+  raw[Symbol.dispose]();
+  await eventually("the connection is made", () => kernel.held.promises.length === 1);
+  assertEquals((await kernel.health()).connections, 1);
+  clock.tick(10_000);
+  const leave: LeaveMessage = { client_pid: "test.2", reason: "never_opened", metadata: { user_id: "ada" } };
+  assertEquals(await target.next("ws.leave"), leave);
+  assertEquals(target.heard.length, 1);
+  await kernel.idle(1);
+});
+
+Deno.test("a refusal holds the isolate until it is told, and 10 s at most", async () => {
+  using clock = stopTime();
+  await using kernel = startKernel(() => refuse({ code: "forbidden", message: "Not here" }));
+  await using client = await kernel.connect();
+  assertEquals((await client.closed).code, 4403);
+  await kernel.idle();
+  assertEquals(kernel.held.promises.length, 1);
+  assertEquals(clock.countTimers(), 1);
+});
+
+/** The platform's word for the end that is near. */
+function drain(events: EventTarget, reason: string): void {
+  events.dispatchEvent(new CustomEvent("beforeunload", { detail: { reason } }));
+}
+
+/** Calls `action` in the very turn in which a process with this pid starts: a connection's socket is not open by then. */
+function onceAlive(processes: Processes, pid: string, action: () => void): void {
+  queueMicrotask(() => processes.isAlive(pid) ? action() : onceAlive(processes, pid, action));
+}
+
+/** A frame has gone there and back, so whatever was sent before it has arrived. */
+async function echoed(
+  kernel: Kernel,
+  target: ReturnType<Kernel["spawnTarget"]>,
+  client: Awaited<ReturnType<Kernel["connect"]>>,
+): Promise<void> {
+  client.send("to");
+  const { client_pid } = await target.next("ws.message");
+  kernel.processes.send(client_pid, "ws.send", { type: "text", data: "fro" });
+  assertEquals(await client.next(), "fro");
+}
