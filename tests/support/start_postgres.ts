@@ -24,15 +24,13 @@ export async function startPostgres(initdb: string): Promise<TestPostgres> {
   if (isRoot) await run("chown", ["postgres", folder]);
   await run(...as(initdb, ["--pgdata", data, "--username=postgres", "--auth=trust", "--encoding=UTF8", "--no-sync"]));
   const port = freePort();
-  const [program, args] = as(`${programs}/postgres`, [
-    ...["-D", data, "-p", String(port), "-h", "127.0.0.1", "-k", folder],
-    ...["-c", "fsync=off", "-c", "shared_buffers=32MB", "-c", "log_min_messages=fatal"],
+  const [program, args] = as("sh", [
+    ...["-c", END_WITH_INPUT, "sh", `${programs}/postgres`, "-D", data, "-p", String(port), "-h", "127.0.0.1"],
+    ...["-k", folder, "-c", "fsync=off", "-c", "shared_buffers=32MB", "-c", "log_min_messages=fatal"],
   ]);
-  const server = new Deno.Command(program, { args, stdin: "null", stdout: "null", stderr: "null" }).spawn();
+  const server = new Deno.Command(program, { args, stdin: "piped", stdout: "null", stderr: "null" }).spawn();
   const stop = async () => {
-    // The file names the server itself, which is a child of runuser's when that started it.
-    const pid = Number((await Deno.readTextFile(`${data}/postmaster.pid`)).split("\n", 1)[0]);
-    Deno.kill(pid, "SIGINT");
+    await server.stdin.close();
     await server.status;
     await Deno.remove(folder, { recursive: true });
   };
@@ -45,6 +43,9 @@ export async function startPostgres(initdb: string): Promise<TestPostgres> {
   }
   return { url: `postgresql://postgres@127.0.0.1:${port}/postgres`, [Symbol.asyncDispose]: stop };
 }
+
+/** Runs a command until its input ends, which it does too when the test process is killed: no server stays behind. */
+const END_WITH_INPUT = '"$@" & cat >/dev/null; kill -INT $!; wait $!';
 
 function freePort(): number {
   using listener = Deno.listen({ hostname: "127.0.0.1", port: 0 });
