@@ -3,6 +3,12 @@ import { utf8Length } from "../connection/utf8_length.ts";
 /** A frame as sockets take and give it. */
 export type FrameData = string | ArrayBuffer;
 
+/** Whether a frame holds more than `maxBytes`; text is measured only where its length leaves that open. */
+export function exceedsBytes(data: FrameData, maxBytes: number): boolean {
+  if (typeof data !== "string") return data.byteLength > maxBytes;
+  return data.length > maxBytes || (data.length * 3 > maxBytes && utf8Length(data) > maxBytes);
+}
+
 /** Frames that wait for an upstream to open, in order, with a bound on their number and on their bytes. */
 export class FrameQueue {
   readonly #maxFrames: number;

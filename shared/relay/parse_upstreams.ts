@@ -3,7 +3,7 @@ import { defineUpstream, type Upstream } from "./upstream.ts";
 
 type Environment = Readonly<Record<string, string | undefined>>;
 
-const list = (what: string) => z.array(z.string(`must be ${what}`), `must be a list of ${what}s`);
+const list = (what: string) => z.array(z.string(`must be a ${what}`), `must be a list of ${what}s`);
 
 /** One upstream of `RELAY_UPSTREAMS`. */
 const Definition = z.strictObject({

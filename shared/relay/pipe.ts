@@ -1,10 +1,9 @@
 import type { ClientMessage, CloseMessage, JoinMessage, LeaveMessage, SendMessage } from "../connection/mod.ts";
 import { closeReason } from "../connection/close_reason.ts";
-import { exceedsUtf8 } from "../connection/utf8_length.ts";
 import type { Pid, Processes, Self } from "../process/mod.ts";
 import type { ErrorCode } from "../protocol/codes.ts";
 import { CLIENT_GONE, closeForClient, closeForUpstream, type Closing } from "./close_codes.ts";
-import { type FrameData, FrameQueue } from "./frame_queue.ts";
+import { exceedsBytes, type FrameData, FrameQueue } from "./frame_queue.ts";
 import { handshakeStatus } from "./handshake_status.ts";
 import type { Upstream, UpstreamAddress } from "./upstream.ts";
 
@@ -47,6 +46,7 @@ export class Pipe {
   #client: Pid = "";
   #socket: WebSocket | undefined;
   #connectTimer: ReturnType<typeof setTimeout> | undefined;
+  #isOpen = false;
 
   constructor(options: PipeOptions) {
     this.#options = options;
@@ -66,7 +66,7 @@ export class Pipe {
   "ws.message"({ data }: ClientMessage): void {
     const socket = this.#socket;
     if (socket === undefined) return;
-    if (socket.readyState === WebSocket.CONNECTING) {
+    if (!this.#isOpen) {
       if (!this.#queue.put(data)) this.#giveUp(1013, "overloaded", "Too much was sent before the upstream opened");
       return;
     }
@@ -119,12 +119,13 @@ export class Pipe {
 
   #opened(socket: WebSocket): void {
     clearTimeout(this.#connectTimer);
+    this.#isOpen = true;
     for (const data of this.#queue.takeAll()) socket.send(data);
   }
 
   #received(data: FrameData): void {
     const { maxBufferedBytes } = this.#limits;
-    if (typeof data === "string" ? exceedsUtf8(data, maxBufferedBytes) : data.byteLength > maxBufferedBytes) {
+    if (exceedsBytes(data, maxBufferedBytes)) {
       return this.#giveUp(1009, "too_large", `The upstream sent a frame of more than ${maxBufferedBytes} bytes`);
     }
     const frame: SendMessage = { type: typeof data === "string" ? "text" : "binary", data };
@@ -144,8 +145,8 @@ export class Pipe {
     if (status !== undefined) {
       return this.#fail(4502, "upstream_failed", `"${name}" refused the connection with status ${status}`);
     }
-    const wasOpen = this.#socket?.readyState !== WebSocket.CONNECTING;
-    this.#fail(4502, "upstream_failed", `"${name}" ${wasOpen ? "broke off" : "did not take"} the connection`, cause);
+    const message = `"${name}" ${this.#isOpen ? "broke off" : "did not take"} the connection`;
+    this.#fail(4502, "upstream_failed", message, cause);
   }
 
   /** Ends both sides for a fault of the upstream, which its operator should hear of. */
