@@ -1,0 +1,104 @@
+import { assert, assertEquals, assertRejects, assertStringIncludes } from "@std/assert";
+import { SignJWT } from "jose";
+import { openGateway } from "../../supabase/local/gateway.ts";
+import { IsolatePool } from "../../supabase/local/isolate_pool.ts";
+import { createKeys, hmacKey, type ProjectKeys } from "../../supabase/local/keys.ts";
+import { resignTokens } from "../../supabase/local/resign_tokens.ts";
+import { serveSite } from "../../supabase/local/serve_site.ts";
+import { FUNCTIONS } from "./fixtures/mod.ts";
+
+const ROOT = new URL("../../", import.meta.url);
+
+/** A gateway before one function, which verifies no tokens itself, and before a page. */
+async function start(keys: ProjectKeys, site: URL) {
+  const gateway = await openGateway(0);
+  const pool = new IsolatePool({
+    function: { name: "locked", entrypoint: new URL("sockets/index.ts", FUNCTIONS), verifyJwt: true },
+    isolates: 1,
+    wallClockMs: 60_000,
+    deno: Deno.execPath(),
+    env: { PATH: Deno.env.get("PATH")!, HOME: Deno.env.get("HOME")! },
+    log: () => {},
+  });
+  const url = `http://127.0.0.1:${gateway.port}`;
+  gateway.serve({
+    lite: { fetch: () => Promise.reject(new Error("the database is gone")), reloadSchema: () => Promise.resolve() },
+    tokens: await resignTokens(keys, { issuer: `${url}/auth/v1`, algorithm: "ES256" }),
+    jwks: { keys: [] },
+    functions: new Map([["locked", { pool, verifyJwt: true }]]),
+    site: serveSite(site, new URL("deno.json", ROOT)),
+    siteConfig: { publishableKey: keys.publishableKey },
+    log: () => {},
+  });
+  return {
+    url,
+    async [Symbol.asyncDispose]() {
+      await gateway.close();
+      await gateway.close();
+      await pool.close();
+    },
+  };
+}
+
+Deno.test("the gateway", async (t) => {
+  const keys = await createKeys();
+  const folder = await Deno.makeTempDir();
+  await Deno.writeTextFile(`${folder}/index.html`, "<!doctype html><title>here</title>");
+  await Deno.writeTextFile(
+    `${folder}/main.ts`,
+    `import { ok } from "${ROOT.pathname}shared/protocol/result.ts";\nok(1);`,
+  );
+  {
+    await using gateway = await start(keys, new URL(`file://${folder}/`));
+    const ask = (path: string, headers?: Record<string, string>, method = "GET") =>
+      fetch(gateway.url + path, { headers, method });
+
+    await t.step("asks for a token before a function with verify_jwt", async () => {
+      const token = (secret: string, exp: number) =>
+        new SignJWT({ role: "authenticated" }).setProtectedHeader({ alg: "HS256" }).setExpirationTime(exp)
+          .sign(hmacKey({ jwtSecret: secret }));
+      const inAnHour = Date.now() / 1000 + 3_600;
+      const cases: [bearer: string | undefined, method: string, status: number][] = [
+        [undefined, "GET", 401],
+        ["nonsense", "GET", 401],
+        [await token("another secret", inAnHour), "GET", 401],
+        [await token(keys.jwtSecret, 1), "GET", 401],
+        [await token(keys.jwtSecret, inAnHour), "GET", 200],
+        [keys.anonKey, "GET", 200],
+        [undefined, "OPTIONS", 200],
+      ];
+      for (const [bearer, method, status] of cases) {
+        const headers = bearer === undefined ? undefined : { authorization: `Bearer ${bearer}` };
+        const response = await ask("/functions/v1/locked", headers, method);
+        await response.body?.cancel();
+        assertEquals(response.status, status, `${method} with ${bearer}`);
+      }
+    });
+
+    await t.step("serves the page, and its scripts as one file", async () => {
+      const page = await ask("/");
+      assertEquals(page.headers.get("content-type"), "text/html; charset=UTF-8");
+      assertStringIncludes(await page.text(), "<title>here</title>");
+      const script = await ask("/main.js");
+      assert(script.headers.get("content-type")!.startsWith("text/javascript"));
+      assertStringIncludes(await script.text(), "ok: true");
+      assertEquals((await (await ask("/config.json")).json()).publishableKey, keys.publishableKey);
+      for (const path of ["/none.js", "/main.ts", "/..%2fdeno.json", "/sub/main.js"]) {
+        const response = await ask(path);
+        await response.body?.cancel();
+        assertEquals(response.status, 404, path);
+      }
+    });
+
+    await t.step("says what failed", async () => {
+      const response = await ask("/rest/v1/notes");
+      assertEquals(response.status, 500);
+      assertStringIncludes((await response.json()).detail, "the database is gone");
+    });
+
+    await t.step("refuses a port that is taken", async () => {
+      await assertRejects(() => openGateway(Number(new URL(gateway.url).port)), Deno.errors.AddrInUse);
+    });
+  }
+  await Deno.remove(folder, { recursive: true });
+});
