@@ -38,7 +38,7 @@ export interface RelayOptions {
    * them the client learns by the close code alone, which is what a stream of another protocol needs.
    */
   controlFrames?: boolean;
-  /** The subprotocol to answer with; default: the first that was offered and is no credential. */
+  /** The subprotocol to answer with, where it was offered; else the first that was offered and is no credential. */
   protocol?: string;
 }
 

@@ -106,7 +106,9 @@ class SocketServer {
   async #upgrade(request: Request): Promise<Response> {
     normalizeOffer(request);
     const flaw = handshakeFlaw(request);
-    if (flaw !== undefined) return refuse({ code: "bad_request", message: flaw });
+    if (flaw !== undefined) {
+      return refuse({ code: "bad_request", message: flaw }, {}, { "Sec-WebSocket-Version": "13" });
+    }
     const failure = this.#failureBeforeHandler(request);
     if (failure !== undefined) return this.#refuseSocket(request, refuse(failure));
     const { response, relay } = await this.#ask(request);
@@ -156,9 +158,10 @@ class SocketServer {
       return this.#refuseSocket(request, refuse({ code: "too_many_connections", message }));
     }
     const offered = request.headers.get("sec-websocket-protocol");
-    const protocol = response.headers.get("sec-websocket-protocol") ?? selectProtocol(offered);
+    const wanted = response.headers.get("sec-websocket-protocol");
+    const isOffered = wanted !== null && offered?.split(", ").includes(wanted);
     const controlFrames = response.headers.get(CONTROL_FRAMES_HEADER) !== "off";
-    const upgraded = this.#upgradeSocket(request, protocol ?? undefined);
+    const upgraded = this.#upgradeSocket(request, isOffered ? wanted : selectProtocol(offered));
     if (upgraded === undefined) {
       this.#releaseTarget(relay, "never_opened");
       return refuse({ code: "bad_request", message: "The WebSocket handshake is not valid" });
@@ -306,7 +309,12 @@ function sendRefusal(socket: WebSocket, { closeCode, code, message }: Refusal, r
 /** The address to connect to, as the caller wrote it, without its query, which may hold a token. */
 function connectUrl(request: Request): string {
   const url = new URL(request.url);
-  const protocol = request.headers.get("x-forwarded-proto") ?? url.protocol.slice(0, -1);
-  const host = request.headers.get("x-forwarded-host") ?? url.host;
+  const protocol = forwarded(request, "x-forwarded-proto") ?? url.protocol.slice(0, -1);
+  const host = forwarded(request, "x-forwarded-host") ?? url.host;
   return `${protocol === "https" ? "wss" : "ws"}://${host}${url.pathname}`;
+}
+
+/** What the outermost of several proxies said. */
+function forwarded(request: Request, header: string): string | undefined {
+  return request.headers.get(header)?.split(",", 1)[0]?.trim();
 }
