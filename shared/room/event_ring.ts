@@ -6,18 +6,20 @@ export class EventRing {
   readonly #maxEvents: number;
   readonly #maxChars: number;
   #frames: string[] = [];
-  /** The `seq` of the first frame held. */
-  #first = 1;
+  /** The `seq` of the first frame held, or of the one that comes next. */
+  #first: number;
   #chars = 0;
 
-  constructor(maxEvents: number, maxChars: number) {
+  /** An empty ring of a log whose newest event is `head`. */
+  constructor(head: number, maxEvents: number, maxChars: number) {
+    this.#first = head + 1;
     this.#maxEvents = maxEvents;
     this.#maxChars = maxChars;
   }
 
   /** Adds the frame of event `seq`; one that does not follow the last begins the run anew. */
   push(seq: number, frame: string): void {
-    if (seq !== this.#first + this.#frames.length) this.#clear(seq);
+    if (seq !== this.#first + this.#frames.length) this.reset(seq - 1);
     this.#frames.push(frame);
     this.#chars += frame.length;
     if (this.#frames.length > 2 * this.#maxEvents || this.#chars > 2 * this.#maxChars) this.#trim();
@@ -30,14 +32,10 @@ export class EventRing {
     return this.#frames.slice(from, from + limit);
   }
 
-  /** Forgets everything: the next frame may have any `seq`. */
-  clear(): void {
-    this.#clear(1);
-  }
-
-  #clear(first: number): void {
+  /** Forgets everything: the newest event is `head` now. */
+  reset(head: number): void {
     this.#frames = [];
-    this.#first = first;
+    this.#first = head + 1;
     this.#chars = 0;
   }
 

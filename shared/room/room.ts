@@ -98,7 +98,7 @@ export class Room {
     this.#epoch = at.epoch;
     this.#head = at.head;
     this.#target = at.head;
-    this.#ring = new EventRing(limits.ringEvents, limits.ringChars);
+    this.#ring = new EventRing(at.head, limits.ringEvents, limits.ringChars);
     this.#window = new BatchWindow(limits.batchWindowMs, (data) => this.#sendTo(this.#batched, data));
   }
 
@@ -297,7 +297,7 @@ export class Room {
     this.#head = head;
     this.#target = head;
     this.#early.clear();
-    this.#ring.clear();
+    this.#ring.reset(head);
     for (const seat of this.#seats.values()) {
       seat.position = head;
       this.#context.send(seat.member.pid, resyncFrame(this.id, reason));
