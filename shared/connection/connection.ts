@@ -2,7 +2,7 @@ import type { Drain, Isolate } from "../isolate/isolate.ts";
 import { EXIT, type ExitNotice, type InFlight, NORMAL, type Pid, type Processes } from "../process/mod.ts";
 import type { ErrorFrame, ReconnectFrame, TokenExpiringFrame } from "../protocol/connection_frames.ts";
 import type { CloseCode, ErrorCode } from "../protocol/codes.ts";
-import { closeReason } from "./close_reason.ts";
+import { closeOnceQuiet, closeSocket } from "./close_socket.ts";
 import type { Counters } from "./counters.ts";
 import { parseDurationMs } from "./duration.ts";
 import { RateLimiter } from "./rate_limiter.ts";
@@ -366,7 +366,11 @@ export class Connection {
   #close(code: number, reason: string, leaveReason: string): void {
     if (this.#ended) return;
     // Ended first: whoever hears of it must not find a connection that still takes frames.
-    this.#end(leaveReason, () => closeSocket(this.#socket, code, reason));
+    this.#end(leaveReason, () => {
+      if (!SENT_TOO_MUCH.has(leaveReason)) return closeSocket(this.#socket, code, reason);
+      const { messageBurst, byteBurst } = this.#context.options;
+      closeOnceQuiet(this.#socket, code, reason, { messages: messageBurst, bytes: byteBurst });
+    });
   }
 
   #exited(reason: string): void {
@@ -412,13 +416,8 @@ export class Connection {
   }
 }
 
-function closeSocket(socket: WebSocket, code: number, reason: string): void {
-  try {
-    socket.close(code, closeReason(reason));
-  } catch {
-    // A socket that is closed already has nothing left to say goodbye to.
-  }
-}
+/** The leave reasons of a client that sent too much, and most likely goes on to. */
+const SENT_TOO_MUCH: ReadonlySet<string> = new Set<ErrorCode>(["too_large", "rate_limited", "overloaded"]);
 
 /** The leave reasons with which a connection's process ends normally. */
 const CLEAN_ENDS: ReadonlySet<string> = new Set(["closed", "closed_by_target", "hand_over"]);

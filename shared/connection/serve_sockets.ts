@@ -4,7 +4,7 @@ import { Isolate } from "../isolate/isolate.ts";
 import { type Processes, processes as defaultProcesses } from "../process/mod.ts";
 import type { Failure } from "../protocol/codes.ts";
 import type { ConnectionLimits, ErrorFrame } from "../protocol/connection_frames.ts";
-import { closeReason } from "./close_reason.ts";
+import { closeSocket } from "./close_socket.ts";
 import { Connection, type ConnectionContext, type LeaveMessage } from "./connection.ts";
 import { Counters } from "./counters.ts";
 import { corsHeaders, preflight } from "./cors.ts";
@@ -296,10 +296,10 @@ function sendRefusal(socket: WebSocket, { closeCode, code, message }: Refusal, r
   socket.onopen = () => {
     try {
       socket.send(JSON.stringify({ type: "error", code, message } satisfies ErrorFrame));
-      socket.close(closeCode, closeReason(`${code}: ${message}`));
     } catch {
       // The client has gone already: it does not want to know.
     }
+    closeSocket(socket, closeCode, `${code}: ${message}`);
     done();
   };
   socket.onclose = done;
