@@ -39,7 +39,7 @@ export function serveSite(directory: URL, config: URL): Site {
 async function bundle(source: URL, config: URL): Promise<Uint8Array<ArrayBuffer>> {
   const { success, stdout, stderr } = await new Deno.Command(Deno.execPath(), {
     args: [
-      ...["bundle", "--quiet", "--no-lock", "--platform=browser"],
+      ...["bundle", "--quiet", "--no-lock", "--minify", "--platform=browser"],
       ...[`--config=${fileURLToPath(config)}`, fileURLToPath(source)],
     ],
     stdin: "null",

@@ -114,6 +114,10 @@ async function start(options: LocalOptions, stack: AsyncDisposableStack): Promis
   const url = `http://127.0.0.1:${gateway.port}`;
   const keys = options.keys ?? await createKeys();
   const openAi = await openAiVariables(options, stack);
+  const site = serveSite(new URL("site/", import.meta.url), new URL("deno.json", ROOT));
+  // The first bundle on a machine downloads the bundler: better now than when someone waits for the page, who is also
+  // told why it failed.
+  if (options.watch) site.read("/main.js").catch(() => {});
   const functions = await functionsOf(options);
   const served = new Map<string, ServedFunction>();
   for (const config of functions) {
@@ -141,7 +145,7 @@ async function start(options: LocalOptions, stack: AsyncDisposableStack): Promis
     tokens: await resignTokens(keys, { issuer: `${url}/auth/v1`, algorithm: jwtAlgorithm }),
     jwks: publicKeySet(keys, jwtAlgorithm),
     functions: served,
-    site: serveSite(new URL("site/", import.meta.url), new URL("deno.json", ROOT)),
+    site,
     siteConfig: { url, publishableKey: keys.publishableKey, functions: [...served.keys()] },
     log,
   });

@@ -40,7 +40,8 @@ function show(user: User | undefined): void {
   find(".account").hidden = user === undefined;
   find("#who").textContent = user?.name ?? "";
   document.body.dataset.page = user ? "functions" : "welcome";
-  (user ? find("#chat-text") : undefined)?.focus();
+  // Where there is room, in the middle of it all; on a phone a keyboard would rise and hide the rest.
+  if (user) find(matchMedia("(min-width: 68rem)").matches ? "#chat-text" : "#functions h1").focus();
 }
 
 function open(account: Account, user: User): () => void {

@@ -27,7 +27,7 @@ export class MessageList {
     this.#keepingEndInSight(() => {
       const order = bubble.order ?? Infinity;
       const after = this.#items.findLastIndex(({ bubble }) => (bubble.order ?? Infinity) <= order);
-      const entry = { bubble, item: element("li") };
+      const entry = { bubble, item: element("article") };
       this.#items.splice(after + 1, 0, entry);
       this.#list.insertBefore(entry.item, this.#items[after + 2]?.item ?? null);
       this.#paint(entry);
@@ -47,7 +47,7 @@ export class MessageList {
 
   /** Says something that nobody wrote. */
   say(text: string): void {
-    this.#keepingEndInSight(() => this.#list.append(element("li", { class: "notice" }, text)));
+    this.#keepingEndInSight(() => this.#list.append(element("p", { class: "notice" }, text)));
   }
 
   clear(): void {

@@ -1,0 +1,241 @@
+import { assert, assertEquals, assertStringIncludes } from "@std/assert";
+import axe from "axe-core";
+import type { Page } from "playwright-core";
+import { openBrowser, type TestBrowser } from "../support/open_browser.ts";
+import { requires } from "../support/requires.ts";
+import { startTestLocal, type TestLocal } from "../support/start_local.ts";
+import { within } from "../support/within.ts";
+import { enter, openPage, warmUp } from "./open_page.ts";
+
+const chromium = requires("chromium");
+const STEP_DEADLINE_MS = 45_000;
+
+interface Place {
+  readonly browser: TestBrowser;
+  readonly local: TestLocal;
+}
+
+Deno.test({
+  name: `the page at /${chromium.suffix}`,
+  ignore: chromium.ignore,
+  async fn(t) {
+    await using local = await startTestLocal();
+    await warmUp(local);
+    await using browser = await openBrowser(chromium.path);
+    for (const [name, run] of Object.entries(STEPS)) {
+      await t.step(name, () => within(name, run({ browser, local }), STEP_DEADLINE_MS));
+    }
+  },
+});
+
+const STEPS: Readonly<Record<string, (place: Place) => Promise<void>>> = {
+  async "two people meet in a room: each sees the other, what the other says, and that the other types"(place) {
+    const { browser, local } = place;
+    await using ada = await enter(browser, local, "Ada", { path: "/?room=two" });
+    await using grace = await enter(browser, local, "Grace", { path: "/?room=two" });
+    for (const { page } of [ada, grace]) {
+      await page.locator("#chat .people", { hasText: "Ada" }).and(page.locator(".people", { hasText: "Grace" }))
+        .waitFor();
+    }
+    await say(ada.page, "Hello, Grace!");
+    await bubble(grace.page, "Ada", "Hello, Grace!").waitFor();
+    await grace.page.locator("#chat-text").pressSequentially("<b>He");
+    await ada.page.getByText("Grace is typing…").waitFor();
+    await say(grace.page, "<b>Hello</b> & goodbye");
+    await bubble(ada.page, "Grace", "<b>Hello</b> & goodbye").waitFor();
+    await bubble(grace.page, "Grace", "<b>Hello</b> & goodbye").waitFor();
+    await ada.page.getByText("Grace is typing…").waitFor({ state: "detached" });
+    await grace[Symbol.asyncDispose]();
+    await ada.page.locator("#chat .people", { hasText: "Grace" }).waitFor({ state: "detached" });
+  },
+
+  async "a message is shown once, and is there for who comes later, in this room only"({ browser, local }) {
+    await using ada = await enter(browser, local, "Ada", { path: "/?room=later" });
+    for (const text of ["one", "two", "three"]) await say(ada.page, text);
+    await using grace = await enter(browser, local, "Grace", { path: "/?room=later" });
+    for (const { page } of [ada, grace]) {
+      await bubble(page, "Ada", "three").waitFor();
+      await page.locator("#chat .pending").waitFor({ state: "detached" });
+      assertEquals(await page.locator("#chat .bubble").allTextContents(), ["one", "two", "three"]);
+    }
+    await grace.page.getByLabel("Room").fill("elsewhere");
+    await grace.page.getByRole("button", { name: "Join" }).click();
+    await say(grace.page, "Anybody here?");
+    await bubble(grace.page, "Grace", "Anybody here?").waitFor();
+    assertEquals(await grace.page.locator("#chat .bubble").allTextContents(), ["Anybody here?"]);
+    assertEquals(new URL(grace.page.url()).searchParams.get("room"), "elsewhere");
+  },
+
+  async "echo sends text and bytes back as they were, and names its isolate"({ browser, local }) {
+    await using ada = await enter(browser, local, "Ada");
+    const pane = ada.page.locator("#echo");
+    await ada.page.getByLabel("Text to echo").fill("Grüße, 世界");
+    await pane.getByRole("button", { name: "Send", exact: true }).click();
+    await pane.locator(".message", { hasText: "Grüße, 世界" }).getByText(/came back unchanged in [\d.]+ ms/).waitFor();
+    await pane.getByRole("button", { name: "Send 64 KiB" }).click();
+    await pane.locator(".message", { hasText: "65,536 random bytes" }).getByText(/came back unchanged/).waitFor();
+    const isolate = await pane.locator(".facts code").getAttribute("title");
+    assert(local.isolates().length > 0);
+    assert(isolate !== null && isolate.length > 8, "the isolate has an id");
+    assertStringIncludes(await pane.locator(".facts").innerText(), "left");
+  },
+
+  async "a refused token says why, and another choice connects again"({ browser, local }) {
+    await using ada = await enter(browser, local, "Ada");
+    const pane = ada.page.locator("#echo");
+    await ada.page.getByLabel("Connect as").selectOption("broken");
+    await pane.getByRole("alert").getByText("4401 unauthorized").waitFor();
+    await ada.page.locator("#echo[data-state=stopped]").waitFor();
+    assert(await pane.getByRole("button", { name: "Send", exact: true }).isDisabled());
+    await ada.page.getByLabel("Connect as").selectOption("nobody");
+    await ada.page.locator("#echo[data-state=open]").waitFor();
+    assertEquals(await pane.getByRole("alert").textContent(), "");
+  },
+
+  async "relay holds a conversation with the model"({ browser, local }) {
+    await using ada = await enter(browser, local, "Ada");
+    const answers = ada.page.locator("#relay .message:not(.own) .bubble");
+    await ada.page.getByLabel("Message to the model").fill("Hello there");
+    await ada.page.getByLabel("Message to the model").press("Enter");
+    await answers.getByText("Hello! I am a stand-in for OpenAI").waitFor();
+    await ada.page.getByLabel("Message to the model").fill("Who are you?");
+    await ada.page.getByLabel("Message to the model").press("Enter");
+    await answers.getByText("A stand-in: set OPENAI_API_KEY").waitFor();
+    assertEquals(await answers.count(), 2);
+  },
+
+  async "the main path needs no mouse: sign up, chat, echo, sign out, and back in"({ browser, local }) {
+    await using ada = await openPage(browser, local, { path: "/?room=keys" });
+    const { page } = ada;
+    const { keyboard } = page;
+    const email = `${crypto.randomUUID()}@example.com`;
+    for (const text of ["Ada", email, "correct horse"]) {
+      await keyboard.press("Tab");
+      await keyboard.type(text);
+    }
+    await keyboard.press("Enter");
+    await page.locator("#chat[data-state=open]").waitFor();
+    await keyboard.type("By keyboard");
+    await keyboard.press("Enter");
+    await bubble(page, "Ada", "By keyboard").waitFor();
+    await tabTo(page, "echo-text");
+    await keyboard.type("ping");
+    await keyboard.press("Enter");
+    await page.locator("#echo").getByText("came back unchanged").waitFor();
+    await tabTo(page, "sign-out");
+    await keyboard.press("Enter");
+    await page.locator("#sign-in").waitFor();
+    await tabTo(page, "switch");
+    await keyboard.press("Enter");
+    await keyboard.type(email);
+    await keyboard.press("Tab");
+    await keyboard.type("wrong horse");
+    await keyboard.press("Enter");
+    await page.locator("#sign-in").getByRole("alert").getByText(/invalid/i).waitFor();
+    assertEquals(ada.takeErrors(), [
+      "Failed to load resource: the server responded with a status of 400 (Bad Request)",
+    ]);
+    await keyboard.press("ControlOrMeta+A");
+    await keyboard.type("correct horse");
+    await keyboard.press("Enter");
+    await page.locator("#chat[data-state=open]").waitFor();
+  },
+
+  async "a reload keeps the user signed in and the room as it was"({ browser, local }) {
+    await using ada = await enter(browser, local, "Ada", { path: "/?room=reload" });
+    await say(ada.page, "before the reload");
+    await bubble(ada.page, "Ada", "before the reload").waitFor();
+    await ada.page.reload();
+    await bubble(ada.page, "Ada", "before the reload").waitFor();
+  },
+
+  async "the log of frames shows what went over the wire, but no token"({ browser, local }) {
+    await using ada = await enter(browser, local, "Ada");
+    const frames = ada.page.locator("#echo .frames");
+    assert(!await frames.locator("ol").isVisible());
+    await frames.locator("summary").click();
+    await frames.getByText(`"type":"connection"`).waitFor();
+    const token = `eyJhbGciOiJFUzI1NiJ9.${"eyJzdWIiOiIxIn0"}.c2lnbmF0dXJl`;
+    await ada.page.getByLabel("Text to echo").fill(JSON.stringify({ type: "refresh", jwt: token }));
+    await ada.page.getByLabel("Text to echo").press("Enter");
+    await frames.getByText(`{"type":"refresh","jwt":"(token)"}`).first().waitFor();
+    const logged = await ada.page.locator(".frames").allTextContents();
+    assert(!logged.some((text) => text.includes("eyJ")), "no token in any log");
+  },
+
+  async "axe finds nothing, in light and dark, on a phone and beside an error"({ browser, local }) {
+    for (const colorScheme of ["light", "dark"] as const) {
+      await using opened = await openPage(browser, local, { colorScheme });
+      assertEquals(await axeFindings(opened.page), [], `first page, ${colorScheme}`);
+      await using ada = await enter(browser, local, "Ada", {
+        colorScheme,
+        ...(colorScheme === "dark" && { viewport: { width: 390, height: 844 } }),
+      });
+      await say(ada.page, "Hello");
+      await ada.page.getByLabel("Message to the model").fill("Hello");
+      await ada.page.getByLabel("Message to the model").press("Enter");
+      await ada.page.locator("#relay .message:not(.own)").waitFor();
+      await ada.page.locator("#chat .frames summary").click();
+      await ada.page.getByLabel("Connect as").selectOption("broken");
+      await ada.page.locator("#echo[data-state=stopped]").waitFor();
+      assertEquals(await axeFindings(ada.page), [], `functions, ${colorScheme}`);
+    }
+  },
+
+  async "nothing is wider than a phone"({ browser, local }) {
+    await using ada = await enter(browser, local, "Ada", { viewport: { width: 320, height: 640 } });
+    await say(ada.page, "w".repeat(300));
+    await bubble(ada.page, "Ada", "w".repeat(300)).waitFor();
+    assertEquals(await ada.page.evaluate("document.documentElement.scrollWidth"), 320);
+  },
+
+  async "a page of a foreign origin is refused, and learns why"({ browser, local }) {
+    await using foreign = servePlainPage();
+    await using opened = await browser.newPage();
+    await opened.page.goto(foreign.url);
+    const outcome = await opened.page.evaluate(`new Promise((resolve) => {
+      const frames = [];
+      const socket = new WebSocket("${local.socketUrl("echo")}");
+      socket.onmessage = ({ data }) => frames.push(JSON.parse(data).code);
+      socket.onclose = ({ code }) => resolve({ code, frames });
+    })`);
+    assertEquals(outcome, { code: 4403, frames: ["origin_forbidden"] });
+  },
+};
+
+async function say(page: Page, text: string): Promise<void> {
+  await page.locator("#chat-text").fill(text);
+  await page.locator("#chat-text").press("Enter");
+}
+
+/** A message of the chat that has come back from the server. */
+function bubble(page: Page, name: string, text: string) {
+  return page.locator("#chat .message:not(.pending):not(.failed)", { hasText: name })
+    .locator(".bubble").getByText(text, { exact: true });
+}
+
+async function tabTo(page: Page, id: string): Promise<void> {
+  for (let presses = 0; presses < 40; presses++) {
+    if (await page.evaluate("document.activeElement?.id") === id) return;
+    await page.keyboard.press("Tab");
+  }
+  throw new Error(`Cannot reach #${id} by the Tab key`);
+}
+
+/** What axe has to say against the page as it is, one line for each element. */
+async function axeFindings(page: Page): Promise<string[]> {
+  // Motion is off, so that no colour is measured half way through a transition.
+  await page.emulateMedia({ reducedMotion: "reduce" });
+  await page.evaluate(axe.source);
+  const { violations } = await page.evaluate("axe.run()") as axe.AxeResults;
+  return violations.flatMap(({ id, nodes }) =>
+    nodes.map(({ html, failureSummary }) => `${id}: ${html}: ${failureSummary}`)
+  );
+}
+
+function servePlainPage(): { url: string } & AsyncDisposable {
+  const html = () =>
+    new Response("<!DOCTYPE html><title>Elsewhere</title>", { headers: { "content-type": "text/html" } });
+  const server = Deno.serve({ hostname: "127.0.0.1", port: 0, onListen: () => {} }, html);
+  return { url: `http://127.0.0.1:${server.addr.port}/`, [Symbol.asyncDispose]: () => server.shutdown() };
+}
