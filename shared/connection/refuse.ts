@@ -31,23 +31,24 @@ export interface Refusal {
 /** What a handler's answer with a status of 400 or more tells a caller who wanted a socket. */
 export async function refusalOf(response: Response): Promise<Refusal> {
   const closeCode = closeCodeFor(response.status);
-  const problem = await readProblem(response);
+  const { code, detail } = await readProblem(response);
   return {
     closeCode,
-    code: problem?.code ?? codeOf(response.status),
-    message: problem?.detail ?? `The request was refused with status ${response.status}`,
+    code: typeof code === "string" ? code : codeOf(response.status),
+    message: typeof detail === "string" ? detail : `The request was refused with status ${response.status}`,
   };
 }
 
-async function readProblem(response: Response): Promise<Partial<Problem> | undefined> {
+/** The members of a problem, of any type or missing. */
+async function readProblem(response: Response): Promise<{ [member in keyof Problem]?: unknown }> {
   if (!response.headers.get("Content-Type")?.startsWith("application/problem+json")) {
     await response.body?.cancel();
-    return undefined;
+    return {};
   }
   try {
-    return await response.json();
+    return await response.json() ?? {};
   } catch {
-    return undefined; // A handler's malformed problem still refuses; the status says enough.
+    return {}; // A handler's malformed problem still refuses; the status says enough.
   }
 }
 

@@ -1,0 +1,190 @@
+// deno-lint-ignore-file no-console
+import { assert, assertEquals, assertThrows } from "@std/assert";
+import { type Clock, install } from "@sinonjs/fake-timers";
+import { type Drain, Isolate, type IsolateOptions } from "../../shared/isolate/isolate.ts";
+
+/** An isolate that was booted `bootedMs` before, on a clock that stands still. */
+function bootIsolate(options: Partial<IsolateOptions> = {}, bootedMs = 0) {
+  const clock: Clock = install({ toFake: ["setTimeout", "clearTimeout"] });
+  const events = new EventTarget();
+  const held: Promise<unknown>[] = [];
+  const drains: Drain[] = [];
+  const isolate = new Isolate({
+    id: "one",
+    ageMs: () => bootedMs + clock.now,
+    events,
+    waitUntil: (promise) => held.push(promise),
+    ...options,
+  });
+  isolate.onDrain((drain) => drains.push(drain));
+  const unload = (detail?: unknown) => events.dispatchEvent(new CustomEvent("beforeunload", { detail }));
+  return {
+    clock,
+    isolate,
+    events,
+    held,
+    drains,
+    unload,
+    [Symbol.dispose]: () => (isolate.dispose(), clock.uninstall()),
+  };
+}
+
+Deno.test("an isolate serves until 80 % of its wall clock, counted from its boot, then drains", () => {
+  for (
+    const [options, bootedMs, drainsAtMs] of [[{}, 0, 120_000], [{}, 5_000, 115_000], [
+      { wallClockMs: 400_000 },
+      0,
+      320_000,
+    ], [
+      { wallClockMs: 10_000, drainAt: 0.5 },
+      0,
+      5_000,
+    ]] as const
+  ) {
+    using boot = bootIsolate(options, bootedMs);
+    const { clock, isolate, drains } = boot;
+    const release = isolate.hold();
+    assertEquals([isolate.state, isolate.ageMs, isolate.lifetimeMs], ["serving", bootedMs, drainsAtMs]);
+    clock.tick(drainsAtMs - 1);
+    assertEquals([isolate.state, isolate.lifetimeMs, drains], ["serving", 1, []]);
+    clock.tick(1);
+    assertEquals([isolate.state, isolate.lifetimeMs, drains.length], ["draining", 0, 1]);
+    assertEquals(drains[0]?.reason, "wall_clock");
+    release();
+    assertEquals([isolate.state, clock.countTimers()], ["gone", 0]);
+  }
+});
+
+Deno.test("an isolate drains at beforeunload, for its reason, and only once", () => {
+  for (const reason of ["wall_clock", "cpu", "memory", "early_drop", "termination"]) {
+    using boot = bootIsolate();
+    const { clock, isolate, drains, unload } = boot;
+    isolate.hold();
+    clock.tick(60_000);
+    unload({ reason });
+    unload({ reason: "other" });
+    clock.tick(100_000);
+    const hurry = reason === "cpu" || reason === "memory";
+    assertEquals(drains, [{ reason, windowMs: hurry ? 1_000 : 15_000, graceMs: hurry ? 667 : 10_000 }]);
+    assertEquals(isolate.state, "draining");
+  }
+});
+
+Deno.test("a beforeunload that says nothing drains all the same", () => {
+  for (const detail of [undefined, null, {}]) {
+    using boot = bootIsolate();
+    boot.unload(detail);
+    assertEquals(boot.drains.map(({ reason }) => reason), ["unload"]);
+  }
+});
+
+Deno.test("an isolate without connections is gone once it drains, and one whose last one leaves", () => {
+  using boot = bootIsolate();
+  const { isolate } = boot;
+  const [one, two] = [isolate.hold(), isolate.hold()];
+  one();
+  isolate.drain("test");
+  one();
+  assertEquals(isolate.state, "draining", "a second release counts for nothing");
+  two();
+  assertEquals(isolate.state, "gone");
+});
+
+Deno.test("hold() gives waitUntil a fresh native promise each time, which settles once, when it is released", async () => {
+  using boot = bootIsolate();
+  const { isolate, held } = boot;
+  const releases = [isolate.hold(), isolate.hold()];
+  assertEquals([held.length, new Set(held).size, held[0]?.constructor], [2, 2, Promise]);
+  const settled: number[] = [];
+  for (const [i, promise] of held.entries()) promise.then(() => settled.push(i));
+  await Promise.resolve();
+  assertEquals(settled, []);
+  releases[1]!();
+  releases[1]!();
+  await Promise.resolve();
+  assertEquals(settled, [1]);
+  releases[0]!();
+  await Promise.resolve();
+  assertEquals(settled, [1, 0]);
+});
+
+Deno.test("waitUntil is the platform's where it has one", () => {
+  const held: unknown[] = [];
+  const platform = { waitUntil: (promise: unknown) => held.push(promise) };
+  Object.defineProperty(globalThis, "EdgeRuntime", { value: platform, configurable: true });
+  try {
+    const isolate = new Isolate({ id: "one", events: new EventTarget() });
+    isolate.hold()();
+    isolate.dispose();
+  } finally {
+    Reflect.deleteProperty(globalThis, "EdgeRuntime");
+  }
+  assert(held.length === 1 && held[0] instanceof Promise);
+});
+
+Deno.test("onDrain() calls at once where draining has begun, and no more after it was ended", () => {
+  using boot = bootIsolate();
+  const { isolate } = boot;
+  const heard: string[] = [];
+  isolate.onDrain(() => heard.push("ended"))();
+  isolate.drain("test");
+  isolate.onDrain(({ reason }) => heard.push(`late: ${reason}`));
+  assertEquals(heard, ["late: test"]);
+});
+
+Deno.test("a listener that throws keeps neither the others from hearing nor the isolate from living", () => {
+  using boot = bootIsolate();
+  const { isolate, unload } = boot;
+  const heard: string[] = [];
+  isolate.onDrain(() => {
+    throw new Error("boom");
+  });
+  isolate.onDrain(() => heard.push("second"));
+  const { error } = console;
+  const lines: unknown[] = [];
+  console.error = (...line: unknown[]) => lines.push(line);
+  try {
+    unload({ reason: "cpu" });
+  } finally {
+    console.error = error;
+  }
+  assertEquals([heard, lines.length, isolate.state], [["second"], 1, "gone"]);
+});
+
+Deno.test("dispose() releases timer and listeners, and may be called twice", () => {
+  using boot = bootIsolate();
+  const { clock, isolate, drains, unload } = boot;
+  isolate.dispose();
+  isolate.dispose();
+  unload({ reason: "cpu" });
+  assertEquals([clock.countTimers(), drains, isolate.state], [0, [], "serving"]);
+});
+
+Deno.test("a wall clock beyond what a timer holds does not drain at once", () => {
+  using boot = bootIsolate({ wallClockMs: 2 ** 40 });
+  boot.clock.tick(1_000);
+  assertEquals(boot.isolate.state, "serving");
+});
+
+Deno.test("an isolate's timer alone keeps no process alive", async () => {
+  const module = new URL("../../shared/isolate/isolate.ts", import.meta.url).href;
+  const { success } = await new Deno.Command(Deno.execPath(), {
+    args: ["eval", "--no-config", "--no-lock", `import { Isolate } from "${module}"; new Isolate({ id: "one" });`],
+    signal: AbortSignal.timeout(10_000),
+  }).output();
+  assert(success);
+});
+
+Deno.test("bad options are refused by name", () => {
+  const bad: [Partial<IsolateOptions>, string][] = [
+    [{ wallClockMs: 0 }, "'wallClockMs'"],
+    [{ wallClockMs: NaN }, "'wallClockMs'"],
+    [{ wallClockMs: Infinity }, "'wallClockMs'"],
+    [{ drainAt: 0 }, "'drainAt'"],
+    [{ drainAt: 1 }, "'drainAt'"],
+    [{ drainAt: NaN }, "'drainAt'"],
+  ];
+  for (const [options, name] of bad) {
+    assertThrows(() => new Isolate({ id: "one", events: new EventTarget(), ...options }), RangeError, name);
+  }
+});
