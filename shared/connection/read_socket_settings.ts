@@ -41,8 +41,8 @@ export function readSocketSettings(
 }
 
 function readNumber(env: Readonly<Record<string, string>>, name: string): number | undefined {
-  const raw = env[name];
-  if (raw === undefined || raw === "") return undefined;
+  const raw = env[name]?.trim();
+  if (!raw) return undefined;
   const value = Number(raw);
   if (!(value >= 0 && Number.isFinite(value))) {
     throw new RangeError(`Cannot start as ${name} must be a number >= 0: current value is "${raw}"`);
