@@ -98,7 +98,7 @@ export class ChatSession implements UserConnection {
     this.#greet({ room: room.id, community_id: room.id, seq: room.head, epoch: room.epoch, resumed });
     if (reason !== undefined) this.#send({ type: "resync", room: room.id, reason });
     this.#enter(room, resumed ? position.since : room.head, { present: true });
-    this.#send({ type: "presence", room: room.id, state: room.presence.list() });
+    this.#send({ type: "presence", room: room.id, state: this.#context.rooms.present(room.id) });
     for (const direct of rooms) if (direct.kind === "dm") this.#listen(direct, direct.head);
   }
 
@@ -342,7 +342,7 @@ export class ChatSession implements UserConnection {
     const resumed = position !== undefined && reason === undefined;
     if (!already) this.#enter(room, resumed ? position.since : room.head, options);
     const { id, head, epoch } = room;
-    this.#send({ type: "joined", room: id, seq: head, epoch, resumed, members: room.presence.list() });
+    this.#send({ type: "joined", room: id, seq: head, epoch, resumed, members: this.#context.rooms.present(id) });
     if (reason !== undefined) this.#send({ type: "resync", room: id, reason });
   }
 
@@ -365,7 +365,14 @@ export class ChatSession implements UserConnection {
       if (this.#isGone || this.#joined.has(view.room)) return;
       const room = this.#context.rooms.open(view);
       const { id, epoch } = room;
-      this.#send({ type: "joined", room: id, seq: since, epoch, resumed: false, members: room.presence.list() });
+      this.#send({
+        type: "joined",
+        room: id,
+        seq: since,
+        epoch,
+        resumed: false,
+        members: this.#context.rooms.present(id),
+      });
       this.#listen(view, since);
     }).catch((error) => this.#context.onError(error));
   }

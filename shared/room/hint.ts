@@ -1,10 +1,14 @@
-import type { LogEvent } from "../store/store.ts";
 import type { LogFrame } from "../protocol/chat_server_frames.ts";
+import type { LogEvent } from "../store/store.ts";
+import type { PresenceHint } from "./presence.ts";
 
 /** What isolates tell each other over the bus: passing things, and hints of what is in the store already. */
 export type Hint =
   /** An event was stored: here it is, so that nobody needs to read it. */
   | { readonly kind: "event"; readonly epoch: string; readonly event: LogEvent }
+  /** The log of the room ends here now: what is missing has to be read. */
+  | { readonly kind: "head"; readonly epoch: string; readonly head: number }
+  | PresenceHint
   /** A frame for the members here that is not stored: to all but `except`, a connection, or to one user. */
   | { readonly kind: "frame"; readonly frame: string; readonly to?: string }
   /** A frame of a raw connection, as it is (base64 where it is binary). */
@@ -35,12 +39,17 @@ export function encodeEventHint(from: string, epoch: string, { room, seq }: LogE
   return `["${from}",{"kind":"event","epoch":${JSON.stringify(epoch)},"event":${event}}]`;
 }
 
-/** Reads a hint of another isolate; `undefined` for one's own, which was acted on when it was sent, and for garbage. */
-export function decodeHint(self: string, text: string): Hint | undefined {
+/**
+ * Reads a hint of another isolate, and says which; `undefined` for one's own, which was acted on when it was sent, and
+ * for garbage. The database's own hints (`{"room", "seq", "epoch"}`) come from no isolate.
+ */
+export function decodeHint(self: string, text: string): { from: string; hint: Hint } | undefined {
   if (text.startsWith(`["${self}",`)) return undefined;
   try {
-    const [, hint] = JSON.parse(text) as [string, Hint];
-    return hint;
+    const value = JSON.parse(text) as [string, Hint] | { seq: number; epoch: string };
+    if (!Array.isArray(value)) return { from: "", hint: { kind: "head", epoch: value.epoch, head: value.seq } };
+    const [from, hint] = value;
+    return { from, hint };
   } catch {
     return undefined; // Hints may be lost, so a broken one is as good as none.
   }

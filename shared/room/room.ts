@@ -1,11 +1,9 @@
 import type { SendMessage } from "../connection/mod.ts";
 import type { Pid } from "../process/mod.ts";
-import type { PresentMember } from "../protocol/chat_server_frames.ts";
 import type { LogEvent, Store } from "../store/store.ts";
 import { batchOf, BatchWindow } from "./batch_window.ts";
 import { EventRing } from "./event_ring.ts";
 import { isRemoval } from "./hint.ts";
-import { Presence } from "./presence.ts";
 
 /** A connection in a room. */
 export interface Member {
@@ -75,7 +73,6 @@ interface Seat {
  */
 export class Room {
   readonly id: string;
-  readonly presence = new Presence();
   readonly #context: RoomContext;
   readonly #seats = new Map<Pid, Seat>();
   /** Live members by how they take frames; those who catch up are in neither. */
@@ -121,25 +118,24 @@ export class Room {
 
   /**
    * Takes a member in that has everything up to `position`: what is after it is replayed, then it is live, without a
-   * gap in between. Gives who came in with it, where that is news to the others.
+   * gap in between.
    */
-  join(member: Member, position: number): PresentMember | undefined {
+  join(member: Member, position: number): void {
     const seat: Seat = { member, position, left: false };
     this.#seats.set(member.pid, seat);
     if (position >= this.#head) this.#goLive(seat);
     else this.#replay(seat).catch((error) => this.#dropSeat(seat, error));
-    return member.present ? this.presence.enter(member.userId, member.name) : undefined;
   }
 
-  /** Lets a member go. Gives who left with it, where that is news to the others. */
-  leave(pid: Pid): PresentMember | undefined {
+  /** Lets a member go, and gives it where it was one. */
+  leave(pid: Pid): Member | undefined {
     const seat = this.#seats.get(pid);
     if (seat === undefined) return undefined;
     seat.left = true;
     this.#seats.delete(pid);
     this.#single.delete(pid);
     this.#batched.delete(pid);
-    return seat.member.present ? this.presence.exit(seat.member.userId) : undefined;
+    return seat.member;
   }
 
   /** Whether a client at `since` of `epoch` can go on from there; `undefined`: yes. */

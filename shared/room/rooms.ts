@@ -1,9 +1,11 @@
 import type { FlushMessage } from "../connection/mod.ts";
 import type { Bus, Unsubscribe } from "../bus/bus.ts";
 import type { Pid, Processes } from "../process/mod.ts";
+import type { Peers } from "../isolate/peers.ts";
 import type { PresentMember } from "../protocol/chat_server_frames.ts";
 import type { LogEvent, RoomView, Store } from "../store/store.ts";
 import { decodeHint, encodeEventHint, encodeHint, type Hint, roomTopic, userTopic } from "./hint.ts";
+import { Presence } from "./presence.ts";
 import { type Member, Room, ROOM_LIMITS, type RoomContext, type RoomLimits } from "./room.ts";
 
 /** A connection as its user's other connections, and his rooms, reach it. */
@@ -22,12 +24,23 @@ export interface RoomsOptions {
   readonly limits?: Partial<RoomLimits>;
   /** How often the heads of all rooms here are compared with the store's, in milliseconds; default 3,000. */
   readonly headCheckMs?: number;
+  /** The other isolates; without them presence ends at this one. */
+  readonly peers?: Peers;
+  /** How long a user whose last connection went is still shown as present, in milliseconds; default 2,000. */
+  readonly leaveGraceMs?: number;
+  /**
+   * How long a room is kept after its last connection here has gone, in milliseconds: its ring serves one who comes
+   * back, and what was said of its presence can be said again. Default 20,000.
+   */
+  readonly lingerMs?: number;
 }
 
 interface OpenRoom {
   readonly room: Room;
+  readonly presence: Presence;
   readonly raw: Set<Pid>;
   readonly unsubscribe: Unsubscribe;
+  closing?: ReturnType<typeof setTimeout>;
 }
 
 interface OpenUser {
@@ -47,18 +60,42 @@ export class Rooms {
   readonly #context: RoomContext;
   readonly #onError: (error: unknown) => void;
   readonly #headCheckMs: number;
+  readonly #leaveGraceMs: number;
+  readonly #lingerMs: number;
+  readonly #peers: Peers | undefined;
   readonly #rooms = new Map<string, OpenRoom>();
   readonly #users = new Map<string, OpenUser>();
   #headTimer: ReturnType<typeof setTimeout> | undefined;
   #closed = false;
   #moment = 0;
 
-  constructor({ store, bus, processes, onError, limits, headCheckMs = 3_000 }: RoomsOptions) {
+  constructor(
+    {
+      store,
+      bus,
+      processes,
+      onError,
+      limits,
+      headCheckMs = 3_000,
+      peers,
+      leaveGraceMs = 2_000,
+      lingerMs = 20_000,
+    }: RoomsOptions,
+  ) {
     this.#store = store;
     this.#bus = bus;
     this.#isolateId = processes.isolateId;
     this.#onError = onError;
     this.#headCheckMs = headCheckMs;
+    this.#leaveGraceMs = leaveGraceMs;
+    this.#lingerMs = lingerMs;
+    this.#peers = peers;
+    peers?.onGone((isolateId) => {
+      for (const { presence } of this.#rooms.values()) presence.drop(isolateId);
+    });
+    peers?.onBeat(() => {
+      for (const { presence } of this.#rooms.values()) presence.beat();
+    });
     this.#context = {
       store,
       send: (pid, frame) => processes.send(pid, "ws.send", frame),
@@ -98,19 +135,24 @@ export class Rooms {
     return room;
   }
 
-  /** Takes a connection into an open room, and tells the others where it is the user's first. */
+  /** Takes a connection into an open room; the others hear of it where it is the user's first. */
   join(room: Room, member: Member, position: number): void {
-    const arrived = room.join(member, position);
-    if (arrived !== undefined) this.#announce(room, { joined: [arrived] }, member.pid);
+    room.join(member, position);
+    if (member.present) this.#rooms.get(room.id)?.presence.enter(member.userId, member.name, member.pid);
   }
 
-  /** Lets a connection leave a room, tells the others where it was the user's last, and closes a room without members. */
+  /** Lets a connection leave a room; the others hear of it where it was the user's last. */
   leave(id: string, pid: Pid): void {
     const open = this.#rooms.get(id);
     if (open === undefined) return;
-    const gone = open.room.leave(pid);
-    if (gone !== undefined) this.#announce(open.room, { left: [gone] });
+    const member = open.room.leave(pid);
+    if (member?.present) open.presence.exit(member.userId);
     this.#closeIfEmpty(id, open);
+  }
+
+  /** Who is in a room, over all isolates. */
+  present(id: string): PresentMember[] {
+    return this.#rooms.get(id)?.presence.list() ?? [];
   }
 
   /** Hands on an event that a write of this isolate has stored, here and to the other isolates. */
@@ -159,6 +201,7 @@ export class Rooms {
       this.#users.set(userId, user);
     }
     user.connections.add(connection);
+    this.#peers?.start();
     this.#scheduleHeadCheck();
   }
 
@@ -167,6 +210,7 @@ export class Rooms {
     if (user === undefined || !user.connections.delete(connection) || user.connections.size > 0) return;
     user.unsubscribe();
     this.#users.delete(userId);
+    if (this.#users.size === 0) this.#peers?.stop();
   }
 
   /** Sends a frame to all connections of a user, on all isolates. */
@@ -196,10 +240,8 @@ export class Rooms {
   close(): void {
     this.#closed = true;
     clearTimeout(this.#headTimer);
-    for (const { room, unsubscribe } of this.#rooms.values()) {
-      room.close();
-      unsubscribe();
-    }
+    this.#peers?.stop();
+    for (const open of this.#rooms.values()) release(open);
     for (const { unsubscribe } of this.#users.values()) unsubscribe();
     this.#rooms.clear();
     this.#users.clear();
@@ -210,33 +252,58 @@ export class Rooms {
     if (known !== undefined) return known;
     const room = new Room(id, at, this.#context);
     const unsubscribe = this.#bus.subscribe(roomTopic(id), (text) => this.#hearRoom(id, text));
-    const open: OpenRoom = { room, raw: new Set(), unsubscribe };
+    const presence = new Presence({
+      isolateId: this.#isolateId,
+      firstVersion: Date.now(),
+      leaveGraceMs: this.#leaveGraceMs,
+      announce: (change, except) => {
+        const frame = JSON.stringify({ type: "presence", room: id, ...change });
+        room.broadcast(frame, except === undefined ? {} : { except });
+      },
+      publish: (hint) => this.#publish(roomTopic(id), hint),
+    });
+    const open: OpenRoom = { room, presence, raw: new Set(), unsubscribe };
     this.#rooms.set(id, open);
     return open;
   }
 
-  #closeIfEmpty(id: string, { room, raw, unsubscribe }: OpenRoom): void {
-    if (!room.isEmpty || raw.size > 0) return;
-    room.close();
-    unsubscribe();
-    this.#rooms.delete(id);
+  #closeIfEmpty(id: string, open: OpenRoom): void {
+    clearTimeout(open.closing);
+    if (!isEmpty(open)) return;
+    open.closing = setTimeout(() => {
+      if (!isEmpty(open) || this.#rooms.get(id) !== open) return;
+      release(open);
+      this.#rooms.delete(id);
+    }, this.#lingerMs);
   }
 
   #hearRoom(id: string, text: string): void {
-    const hint = decodeHint(this.#isolateId, text);
+    const heard = decodeHint(this.#isolateId, text);
     const open = this.#rooms.get(id);
-    if (hint === undefined || open === undefined) return;
-    if (hint.kind === "frame") open.room.broadcast(hint.frame, hint.to === undefined ? {} : { to: hint.to });
-    else if (hint.kind === "raw") this.#sendRaw(id, hint.binary ? fromBase64(hint.data) : hint.data);
-    else if (hint.kind === "event") {
-      // A writer that does not hold the room itself does not know its epoch.
-      if (hint.epoch === "" || hint.epoch === open.room.epoch) open.room.receive(hint.event);
-      else this.#checkHeadsNow();
+    if (heard === undefined || open === undefined) return;
+    const { from, hint } = heard;
+    if (from !== "") this.#peers?.heard(from);
+    switch (hint.kind) {
+      case "event":
+        // A writer that does not hold the room itself does not know its epoch.
+        if (hint.epoch === "" || hint.epoch === open.room.epoch) open.room.receive(hint.event);
+        else this.#checkHeadsNow();
+        return;
+      case "head":
+        return open.room.noticeHead(hint.epoch, hint.head);
+      case "frame":
+        return open.room.broadcast(hint.frame, hint.to === undefined ? {} : { to: hint.to });
+      case "raw":
+        return this.#sendRaw(id, hint.binary ? fromBase64(hint.data) : hint.data);
+      case "presence":
+      case "present":
+      case "who":
+        return open.presence.hear(from, hint);
     }
   }
 
   #hearUser(userId: string, text: string): void {
-    const hint = decodeHint(this.#isolateId, text);
+    const hint = decodeHint(this.#isolateId, text)?.hint;
     if (hint?.kind === "rooms") this.#refreshUser(userId);
     else if (hint?.kind === "user") this.#sendToUserHere(userId, hint.frame);
   }
@@ -248,11 +315,6 @@ export class Rooms {
   #sendRaw(id: string, data: string | ArrayBuffer, except?: Pid): void {
     const frame = { type: typeof data === "string" ? "text" : "binary", data } as const;
     for (const pid of this.#rooms.get(id)?.raw ?? []) if (pid !== except) this.#context.send(pid, frame);
-  }
-
-  #announce(room: Room, change: { joined?: PresentMember[]; left?: PresentMember[] }, except?: Pid): void {
-    const frame = JSON.stringify({ type: "presence", room: room.id, ...change });
-    room.broadcast(frame, except === undefined ? {} : { except });
   }
 
   #publish(topic: string, hint: Hint): void {
@@ -285,6 +347,17 @@ export class Rooms {
       if (this.#users.size > 0) this.#scheduleHeadCheck();
     }, delayMs);
   }
+}
+
+function isEmpty({ room, raw }: OpenRoom): boolean {
+  return room.isEmpty && raw.size === 0;
+}
+
+function release({ room, presence, unsubscribe, closing }: OpenRoom): void {
+  clearTimeout(closing);
+  room.close();
+  presence.close();
+  unsubscribe();
 }
 
 function toBase64(bytes: ArrayBuffer): string {

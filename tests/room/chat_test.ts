@@ -1,4 +1,5 @@
 import { assert, assertEquals } from "@std/assert";
+import { memoryBus } from "../../shared/bus/memory_bus.ts";
 import { ChatServerFrame } from "../../shared/protocol/chat_server_frames.ts";
 import { eventually } from "../support/eventually.ts";
 import { serveChat, userId } from "../support/serve_chat.ts";
@@ -219,7 +220,6 @@ Deno.test("an event stored beside this isolate reaches its members within the he
 });
 
 Deno.test("two isolates on one store and one bus: a room spans both", async () => {
-  const { memoryBus } = await import("../../shared/bus/memory_bus.ts");
   const bus = memoryBus();
   await using one = serveChat({ bus, headCheckMs: 600_000 });
   await using two = serveChat({ bus, store: one.store, headCheckMs: 600_000 });
@@ -230,6 +230,105 @@ Deno.test("two isolates on one store and one bus: a room spans both", async () =
   assertEquals(message.body, "over the bus");
   bob.sendJson({ type: "typing" });
   assertEquals((await ann.nextOfType("typing")).user_id, userId(2));
+  await using raw = await one.connect(3, "room=lobby&format=raw");
+  await using other = await two.connect(4, "room=lobby&format=raw");
+  other.send("ready");
+  assertEquals(await raw.next(), "ready");
+  raw.send(new Uint8Array([1, 0, 255]));
+  assertEquals(new Uint8Array(await other.next() as ArrayBuffer), new Uint8Array([1, 0, 255]));
+});
+
+Deno.test("presence spans isolates: who is elsewhere is in the list, and a move between isolates shows nothing", async () => {
+  const bus = memoryBus();
+  await using one = serveChat({ bus, leaveGraceMs: 200 });
+  await using two = serveChat({ bus, store: one.store, leaveGraceMs: 200 });
+  const ann = await one.connect(1, "room=lobby");
+  await using bob = await two.connect(2, "room=lobby");
+  await eventually("bob hears of ann", async () => {
+    await using eve = await two.connect(3, "room=lobby");
+    const { state } = await eve.nextOfType("presence") as { state: { user_id: string }[] };
+    return state.some(({ user_id }) => user_id === userId(1));
+  });
+  await using moved = await two.connect(1, "room=lobby");
+  await ann.close();
+  await new Promise((resolve) => setTimeout(resolve, 500));
+  await moved.close();
+  const shown: string[] = [];
+  while (!shown.includes("left 1")) {
+    const { joined = [], left = [] } = await bob.nextOfType("presence") as Record<string, { user_id: string }[]>;
+    for (const { user_id } of joined) shown.push(`joined ${Number(user_id.slice(-12))}`);
+    for (const { user_id } of left) shown.push(`left ${Number(user_id.slice(-12))}`);
+  }
+  assertEquals(shown.filter((word) => word.endsWith(" 1")), ["joined 1", "left 1"]);
+});
+
+Deno.test("a direct message reaches every connection of both, on any isolate, inbox or room, known or new", async () => {
+  const bus = memoryBus();
+  await using one = serveChat({ bus });
+  await using two = serveChat({ bus, store: one.store });
+  await using annRoom = await one.connect(1, "room=lobby");
+  await using annInbox = await two.connect(1);
+  await using bobInbox = await one.connect(2);
+  await using bobRoom = await two.connect(2, "room=elsewhere");
+  await using eve = await two.connect(3, "room=lobby");
+  for (const [from, to, body] of [[annRoom, 2, "first"], [bobRoom, 1, "second"]] as const) {
+    from.sendJson({ type: "dm", to: userId(to), body });
+    for (const socket of [annRoom, annInbox, bobInbox, bobRoom]) {
+      const { message } = await socket.nextOfType("new_message") as { message: { body: string; recipient: string } };
+      assertEquals([message.body, message.recipient], [body, userId(to)]);
+    }
+  }
+  eve.sendJson({ type: "ping" });
+  const heard: unknown[] = [];
+  for (let frame = await eve.nextJson(); frame.type !== "pong"; frame = await eve.nextJson()) heard.push(frame.type);
+  assertEquals(heard.includes("new_message"), false);
+});
+
+Deno.test("one who is removed from a room stops hearing it at once, is closed out of it, and cannot come back", async () => {
+  await using chat = serveChat({ headCheckMs: 100 });
+  await chat.store.createRoom("private", "secret", "s", [userId(9), userId(1)]);
+  await using owner = await chat.connect(9, "room=secret");
+  const ann = await chat.connect(1, "room=secret");
+  await using inbox = await chat.connect(1);
+  inbox.sendJson({ type: "resume", rooms: {} });
+  await inbox.nextOfType("joined");
+  await chat.store.removeMember("secret", userId(1));
+  assertEquals((await ann.nextOfType("left")).room, "secret");
+  assertEquals((await ann.closed).code, 4403);
+  assertEquals((await inbox.nextOfType("left")).room, "secret");
+  owner.sendJson({ type: "chat", body: "now that she is gone" });
+  await owner.nextOfType("ack");
+  inbox.sendJson({ type: "ping" });
+  assertEquals((await inbox.nextJson()).type, "pong");
+  inbox.sendJson({ type: "resume", rooms: { secret: { since: 0 } } });
+  assertEquals((await inbox.nextOfType("error")).code, "room_not_found");
+  const again = await chat.connect(1, "room=secret&since=0");
+  assertEquals([again.first.code, (await again.closed).code], ["room_not_found", 4404]);
+});
+
+Deno.test("an inbox resumes each room from where it stands, and learns of rooms that are new to it", async () => {
+  await using chat = serveChat();
+  for (const room of ["one", "two", "three"]) {
+    await chat.store.createRoom("private", room, room, [userId(9), userId(1)]);
+  }
+  const write = (room: string, body: string) =>
+    chat.store.post([{ kind: "message", actor: { id: userId(9) }, room, body }]);
+  const [at] = await write("one", "known");
+  const since = at!.ok ? at!.value.seq : 0;
+  for (const room of ["one", "two", "three"]) for (const n of [1, 2]) await write(room, `${room} ${n}`);
+  await using inbox = await chat.connect(1);
+  inbox.sendJson({ type: "resume", rooms: { one: { since }, three: { since: 999 } } });
+  const seen: Record<string, unknown[]> = {};
+  while (Object.values(seen).flat().length < 9) {
+    const frame = await inbox.nextJson() as { room?: string; type: string; message?: { room: string; body: string } };
+    const room = frame.room ?? frame.message!.room;
+    (seen[room] ??= []).push(frame.type === "new_message" ? frame.message!.body : frame.type);
+  }
+  assertEquals(seen, {
+    one: ["joined", "one 1", "one 2"],
+    two: ["joined", "member", "two 1", "two 2"],
+    three: ["joined", "resync"],
+  });
 });
 
 Deno.test("what a chat cannot do for a client it says, by close code or by an error frame", async (t) => {

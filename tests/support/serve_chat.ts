@@ -70,6 +70,8 @@ export function serveChat(options: ServeChatOptions = {}): ServedChat {
     isolate,
     authenticator: testAuthenticator,
     headCheckMs: 200,
+    leaveGraceMs: 0,
+    lingerMs: 0,
     onError,
     ...chatOptions,
   });

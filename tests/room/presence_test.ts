@@ -1,0 +1,206 @@
+import { assert, assertEquals } from "@std/assert";
+import FakeTimers from "@sinonjs/fake-timers";
+import fc from "fast-check";
+import { Presence, type PresenceHint } from "../../shared/room/presence.ts";
+
+/** The presence of one room on several isolates, joined by a bus that `fate` decides about: 0 drops, 2 doubles, 1 delivers. */
+class Isolates {
+  readonly announced: Record<string, string[]> = {};
+  readonly #presences = new Map<string, Presence>();
+  readonly #fate: () => { copies: number; delayMs: number };
+
+  constructor(fate: () => { copies: number; delayMs: number } = () => ({ copies: 1, delayMs: 0 })) {
+    this.#fate = fate;
+  }
+
+  open(id: string, leaveGraceMs = 1_000, firstVersion = 0): Presence {
+    this.announced[id] = [];
+    const presence = new Presence({
+      isolateId: id,
+      firstVersion,
+      leaveGraceMs,
+      announce: (change) => {
+        const [kind, members] = Object.entries(change)[0]!;
+        for (const { user_id } of members) this.announced[id]!.push(`${kind} ${user_id}`);
+      },
+      publish: (hint) => this.#publish(id, hint),
+    });
+    this.#presences.set(id, presence);
+    return presence;
+  }
+
+  kill(id: string): void {
+    this.#presences.get(id)?.close();
+    this.#presences.delete(id);
+    for (const presence of this.#presences.values()) presence.drop(id);
+  }
+
+  beat(): void {
+    for (const presence of this.#presences.values()) presence.beat();
+  }
+
+  close(): void {
+    for (const presence of this.#presences.values()) presence.close();
+  }
+
+  #publish(from: string, hint: PresenceHint): void {
+    for (const [id, presence] of this.#presences) {
+      if (id === from) continue;
+      const { copies, delayMs } = this.#fate();
+      for (let copy = 0; copy < copies; copy++) setTimeout(() => presence.hear(from, hint), delayMs * (copy + 1));
+    }
+  }
+}
+
+function users(presence: Presence): [string, number][] {
+  return presence.list().map(({ user_id, connections }): [string, number] => [user_id, connections]).sort();
+}
+
+/** Runs under a clock that is moved by hand. */
+async function withClock(run: (clock: FakeTimers.Clock) => Promise<void>): Promise<void> {
+  const clock = FakeTimers.install({ toFake: ["setTimeout", "clearTimeout"] });
+  try {
+    await run(clock);
+    assertEquals(clock.countTimers(), 0, "a timer was left");
+  } finally {
+    clock.uninstall();
+  }
+}
+
+Deno.test("a user is announced with his first connection and with his last, over all isolates", async () => {
+  await withClock(async (clock) => {
+    const isolates = new Isolates();
+    const [a, b] = [isolates.open("A"), isolates.open("B")];
+    a.enter("ann", "Ann", "A.1");
+    await clock.tickAsync(10);
+    b.enter("ann", "Ann", "B.1");
+    await clock.tickAsync(10);
+    assertEquals([users(a), users(b)], [[["ann", 2]], [["ann", 2]]]);
+    a.exit("ann");
+    await clock.tickAsync(5_000);
+    assertEquals([users(a), users(b)], [[["ann", 1]], [["ann", 1]]]);
+    b.exit("ann");
+    await clock.tickAsync(900);
+    assertEquals(isolates.announced, { A: ["joined ann"], B: ["joined ann"] });
+    await clock.tickAsync(200);
+    assertEquals(isolates.announced, { A: ["joined ann", "left ann"], B: ["joined ann", "left ann"] });
+    isolates.close();
+  });
+});
+
+Deno.test("a hand-over, and a kill that is followed by a reconnect, show no leave and no join", async () => {
+  await withClock(async (clock) => {
+    const isolates = new Isolates();
+    const [a, b, c] = [isolates.open("A"), isolates.open("B"), isolates.open("C")];
+    a.enter("ann", "Ann", "A.1");
+    c.enter("eve", "Eve", "C.1");
+    await clock.tickAsync(2_000);
+    b.enter("ann", "Ann", "B.1");
+    a.exit("ann");
+    await clock.tickAsync(10_000);
+    isolates.kill("B");
+    await clock.tickAsync(500);
+    a.enter("ann", "Ann", "A.2");
+    await clock.tickAsync(10_000);
+    assertEquals(isolates.announced.C, ["joined eve", "joined ann"]);
+    assertEquals(users(c), [["ann", 1], ["eve", 1]]);
+    isolates.close();
+  });
+});
+
+Deno.test("an isolate that opens a room learns who is there, though its question is lost at first", async () => {
+  await withClock(async (clock) => {
+    let lose = false;
+    const isolates = new Isolates(() => ({ copies: lose ? 0 : 1, delayMs: 1 }));
+    isolates.open("A").enter("ann", "Ann", "A.1");
+    await clock.tickAsync(20_000);
+    lose = true;
+    const b = isolates.open("B");
+    await clock.tickAsync(100);
+    lose = false;
+    assertEquals(users(b), []);
+    await clock.tickAsync(2_000);
+    assertEquals(users(b), [["ann", 1]]);
+    isolates.close();
+  });
+});
+
+Deno.test("a room that was closed and opened again on an isolate is heard of again", async () => {
+  await withClock(async (clock) => {
+    const isolates = new Isolates();
+    const b = isolates.open("B");
+    const first = isolates.open("A", 1_000, 1_000);
+    first.enter("ann", "Ann", "A.1");
+    first.exit("ann");
+    await clock.tickAsync(3_000);
+    first.close();
+    isolates.open("A", 1_000, 2_000).enter("ann", "Ann", "A.2");
+    await clock.tickAsync(3_000);
+    assertEquals(users(b), [["ann", 1]]);
+    isolates.close();
+  });
+});
+
+Deno.test("lists equal the truth within three beats, however the bus drops, doubles and reorders", async () => {
+  const step = fc.record({
+    isolate: fc.constantFrom("A", "B", "C"),
+    user: fc.constantFrom("ann", "bob", "eve"),
+    waitMs: fc.integer({ min: 0, max: 400 }),
+  });
+  await fc.assert(
+    fc.asyncProperty(
+      fc.array(step, { maxLength: 60 }),
+      fc.infiniteStream(fc.integer({ min: 0, max: 99 })),
+      async (steps, dice) => {
+        await withClock(async (clock) => {
+          let isFair = false;
+          const isolates = new Isolates(() => {
+            const roll = Number(dice.next().value);
+            if (isFair) return { copies: 1, delayMs: 1 };
+            return { copies: roll < 25 ? 0 : roll < 35 ? 2 : 1, delayMs: roll };
+          });
+          const presences = new Map(["A", "B", "C"].map((id) => [id, isolates.open(id)]));
+          const truth = new Map<string, number>();
+          for (const { isolate, user, waitMs } of steps) {
+            const held = truth.get(`${isolate} ${user}`) ?? 0;
+            if (held > 0 && waitMs % 2 === 0) {
+              presences.get(isolate)!.exit(user);
+              truth.set(`${isolate} ${user}`, held - 1);
+            } else {
+              presences.get(isolate)!.enter(user, user, `${isolate}.${waitMs}`);
+              truth.set(`${isolate} ${user}`, held + 1);
+            }
+            await clock.tickAsync(waitMs);
+          }
+          // The last reminders get through; before them anything may have been lost.
+          await clock.tickAsync(300);
+          isFair = true;
+          for (let beat = 0; beat < 3; beat++) {
+            isolates.beat();
+            await clock.tickAsync(5_000);
+          }
+          const totals = new Map<string, number>();
+          for (const [key, count] of truth) {
+            const user = key.split(" ")[1]!;
+            totals.set(user, (totals.get(user) ?? 0) + count);
+          }
+          const expected = [...totals].filter(([, count]) => count > 0).sort();
+          for (const [id, presence] of presences) {
+            assertEquals(users(presence), expected, `isolate ${id}`);
+            const balance = new Map<string, number>();
+            for (const word of isolates.announced[id]!) {
+              const [kind, user] = word.split(" ") as [string, string];
+              balance.set(user, (balance.get(user) ?? 0) + (kind === "joined" ? 1 : -1));
+            }
+            for (const [user, count] of balance) {
+              assert(count === 0 || count === 1, `${user} joined and left in turn`);
+              assertEquals(count === 1, expected.some(([shown]) => shown === user));
+            }
+          }
+          isolates.close();
+        });
+      },
+    ),
+    { numRuns: 150 },
+  );
+});
