@@ -179,3 +179,38 @@ const PROJECT = `
   create schema auth;
   create table auth.users (id uuid primary key default gen_random_uuid());
 `;
+
+/** Registers a test for each database, with a step for each of `steps`; the database is opened once. */
+export function testSql(
+  title: string,
+  steps: Readonly<Record<string, (sql: Sql) => Promise<void>>>,
+  { before = "", databases = DATABASES as readonly DatabaseName[] } = {},
+): void {
+  for (const database of databases) {
+    const { ignore, suffix } = requirement(database);
+    Deno.test({
+      name: `${title} on ${database}${suffix}`,
+      ignore,
+      sanitizeOps: false,
+      sanitizeResources: false,
+      async fn(t) {
+        const sql = await openSql(database, { before });
+        try {
+          for (const [name, step] of Object.entries(steps)) await t.step(name, () => step(sql));
+        } finally {
+          await sql.close();
+        }
+      },
+    });
+  }
+}
+
+/** The SQLSTATE that `work` fails with, or `ok`. */
+export async function codeOf(work: Promise<unknown>): Promise<string> {
+  try {
+    await work;
+    return "ok";
+  } catch (error) {
+    return (error as { code?: string }).code ?? String(error);
+  }
+}
