@@ -42,7 +42,7 @@ export function createRelay(options: RelayOptions): SocketHandler {
     }
 
     const pipe = new Pipe({ upstream, address, processes, limits, onFailure });
-    return relayTo(processes.spawn(pipe, { onExit: () => pipe.close() }), {
+    return relayTo(processes.spawn(pipe, { onExit: () => pipe.dispose() }), {
       metadata: metadataOf(identity.value),
       controlFrames: false,
       protocol: commonProtocol(request.headers.get("sec-websocket-protocol"), upstream.protocols),

@@ -1,23 +1,25 @@
-import type { ClientMessage, CloseMessage, JoinMessage, LeaveMessage, SendMessage } from "../connection/mod.ts";
+import type { ClientMessage, CloseMessage, JoinMessage, LeaveMessage } from "../connection/mod.ts";
 import { closeReason } from "../connection/close_reason.ts";
 import type { Pid, Processes, Self } from "../process/mod.ts";
 import type { ErrorCode } from "../protocol/codes.ts";
 import { CLIENT_GONE, closeForClient, closeForUpstream, type Closing } from "./close_codes.ts";
-import { exceedsBytes, type FrameData, FrameQueue } from "./frame_queue.ts";
+import { ConnectionSink } from "./connection_sink.ts";
+import { exceedsBytes, type FrameData } from "./frame_queue.ts";
 import { handshakeStatus } from "./handshake_status.ts";
+import { Outlet } from "./outlet.ts";
+import { SocketSink } from "./socket_sink.ts";
 import type { Upstream, UpstreamAddress } from "./upstream.ts";
 
 /** The bounds of a pipe. */
 export interface PipeLimits {
   /** How long the upstream may take to open, in milliseconds; default 10,000. Then the client is closed with 4504. */
   readonly connectTimeoutMs: number;
-  /** Frames of the client that wait until the upstream opens; default 1,000. One more closes it with 1013. */
+  /** Frames that wait for a side that is slow or not open yet; default 10,000. One more closes with 1013. */
   readonly maxQueuedFrames: number;
-  /**
-   * Bytes of the client that wait until the upstream opens, and for an upstream that reads slowly then; also the largest
-   * frame that is taken from the upstream. Default 4 MiB. What waits for the client is bounded by its connection.
-   */
-  readonly maxBufferedBytes: number;
+  /** Bytes that wait in either direction, and the largest frame that is taken of an upstream; default 4 MiB. */
+  readonly maxQueuedBytes: number;
+  /** How long a side may take to read what the other sent before it closed, in milliseconds; default 10,000. */
+  readonly lingerMs: number;
 }
 
 /** What a pipe is made of. */
@@ -30,112 +32,119 @@ export interface PipeOptions {
   readonly onFailure?: (line: string) => void;
 }
 
+/** The upstream's socket, from the dial to its end, and the way to it. */
+interface Dialled {
+  readonly socket: WebSocket;
+  readonly sink: SocketSink;
+  readonly outlet: Outlet;
+}
+
 /**
  * The target of one connection that is piped to an upstream: frames pass as they are, text and binary, in order, both
- * ways. The upstream is dialled when the client has joined, and what the client sends meanwhile waits in a bounded queue, so
- * that it pays for one handshake at a time and need not know of the second. Whichever side ends, fails or does not
- * drain, the other is closed at once with a code that says so; a client that leaves before the upstream is open takes what
- * it queued with it.
+ * ways. The upstream is dialled when the client has joined, and what the client sends meanwhile waits, so that a client pays
+ * for one handshake and need not know of the second.
  *
- * Run it with `onExit: () => pipe.close()`, so that an end from outside closes the upstream as well.
+ * Frames for a side that is slow wait in a bounded queue; beyond that both sides are closed (1013). Where one side closes, the
+ * other gets what was sent before, then a close that says the same (`closeForClient`, `closeForUpstream`). A client that
+ * leaves before the upstream is open takes what it queued with it.
+ *
+ * Run it with `onExit: () => pipe.dispose()`, so that an end from outside closes the upstream as well.
  */
 export class Pipe {
   readonly #options: PipeOptions;
   readonly #limits: PipeLimits;
-  readonly #queue: FrameQueue;
   #client: Pid = "";
-  #socket: WebSocket | undefined;
-  #connectTimer: ReturnType<typeof setTimeout> | undefined;
+  #toClient: Outlet | undefined;
+  #upstream: Dialled | undefined;
   #isOpen = false;
+  /** Of the dial first, of a side that is still to read what was sent before the other closed at the end. */
+  #timer: ReturnType<typeof setTimeout> | undefined;
 
   constructor(options: PipeOptions) {
     this.#options = options;
     this.#limits = {
       connectTimeoutMs: options.limits?.connectTimeoutMs ?? 10_000,
-      maxQueuedFrames: options.limits?.maxQueuedFrames ?? 1_000,
-      maxBufferedBytes: options.limits?.maxBufferedBytes ?? 4 * 1024 * 1024,
+      maxQueuedFrames: options.limits?.maxQueuedFrames ?? 10_000,
+      maxQueuedBytes: options.limits?.maxQueuedBytes ?? 4 * 1024 * 1024,
+      lingerMs: options.limits?.lingerMs ?? 10_000,
     };
-    this.#queue = new FrameQueue(this.#limits.maxQueuedFrames, this.#limits.maxBufferedBytes);
   }
 
   "ws.join"({ client_pid }: JoinMessage): void {
     this.#client = client_pid;
+    const sink = new ConnectionSink(this.#options.processes, client_pid, () => this.#toClient?.resume());
+    this.#toClient = new Outlet(sink, this.#limits);
     this.#dial();
   }
 
   "ws.message"({ data }: ClientMessage): void {
-    const socket = this.#socket;
-    if (socket === undefined) return;
-    if (!this.#isOpen) {
-      if (!this.#queue.put(data)) this.#giveUp(1013, "overloaded", "Too much was sent before the upstream opened");
-      return;
-    }
-    // The runtime queues without limit: an upstream that stops reading would grow the memory by all that is sent to it.
-    if (socket.bufferedAmount > this.#limits.maxBufferedBytes) {
-      return this.#giveUp(1013, "overloaded", "The upstream reads more slowly than the client sends");
-    }
-    socket.send(data);
+    if (this.#upstream === undefined || this.#upstream.outlet.push(data)) return;
+    const cause = this.#isOpen ? "The upstream reads too slowly" : "Too much was sent before the upstream opened";
+    this.#giveUp(1013, "overloaded", cause);
   }
 
   "ws.leave"(message: LeaveMessage, self: Self): void {
-    this.close(closeForUpstream(message));
-    self.exit();
+    this.#toClient?.clear();
+    const upstream = this.#upstream;
+    if (upstream === undefined || !this.#isOpen) return self.exit();
+    upstream.socket.onmessage = null;
+    upstream.socket.onclose = upstream.socket.onerror = () => self.exit();
+    upstream.outlet.end(() => {
+      this.#hangUp(closeForUpstream(message));
+      self.exit();
+    });
+    this.#after(this.#limits.lingerMs, () => self.exit());
   }
 
   /** Lets go of the upstream, whatever its state. May be called twice. */
-  close(closing: Closing = { code: CLIENT_GONE, reason: "closed" }): void {
-    clearTimeout(this.#connectTimer);
-    this.#queue.takeAll();
-    const socket = this.#socket;
-    if (socket === undefined) return;
-    this.#socket = undefined;
-    socket.onmessage = socket.onclose = socket.onerror = null;
-    // Deno 2.1.4 does not give up a handshake that it has begun: should it succeed after all, nobody waits for it.
-    socket.onopen = () => closeSocket(socket, closing);
-    closeSocket(socket, closing);
+  dispose(): void {
+    clearTimeout(this.#timer);
+    this.#toClient?.clear();
+    this.#hangUp({ code: CLIENT_GONE, reason: "closed" });
   }
 
   #dial(): void {
-    const { address: { url, protocols }, upstream } = this.#options;
+    const { address: { url, protocols }, upstream: { name } } = this.#options;
+    const { connectTimeoutMs } = this.#limits;
     let socket: WebSocket;
     try {
       socket = new WebSocket(url, [...protocols]);
     } catch {
       // What it says would quote the address, which holds the secret.
-      return this.#fail(4502, "upstream_failed", `"${upstream.name}" could not be dialled`);
+      return this.#fail(4502, "upstream_failed", `"${name}" could not be dialled`);
     }
-    this.#socket = socket;
+    const sink = new SocketSink(socket, () => this.#upstream?.outlet.resume());
+    this.#upstream = { socket, sink, outlet: new Outlet(sink, this.#limits) };
     // The default, `blob`, has to be read asynchronously, which would reorder, and costs twice the CPU.
     socket.binaryType = "arraybuffer";
-    socket.onopen = () => this.#opened(socket);
+    socket.onopen = () => this.#opened();
     socket.onmessage = ({ data }) => this.#received(data);
     socket.onclose = ({ code, reason }) => this.#closed(code, reason);
     socket.onerror = (event) => this.#failed(event);
     // The runtime has no timeout of its own for a handshake.
-    this.#connectTimer = setTimeout(() => {
-      this.#fail(4504, "upstream_timeout", `"${upstream.name}" did not open in ${this.#limits.connectTimeoutMs} ms`);
-    }, this.#limits.connectTimeoutMs);
+    this.#after(connectTimeoutMs, () => {
+      this.#fail(4504, "upstream_timeout", `"${name}" did not open in ${connectTimeoutMs} ms`);
+    });
   }
 
-  #opened(socket: WebSocket): void {
-    clearTimeout(this.#connectTimer);
+  #opened(): void {
+    clearTimeout(this.#timer);
     this.#isOpen = true;
-    for (const data of this.#queue.takeAll()) socket.send(data);
+    this.#upstream?.outlet.resume();
   }
 
   #received(data: FrameData): void {
-    const { maxBufferedBytes } = this.#limits;
-    if (exceedsBytes(data, maxBufferedBytes)) {
-      return this.#giveUp(1009, "too_large", `The upstream sent a frame of more than ${maxBufferedBytes} bytes`);
+    const { maxQueuedBytes } = this.#limits;
+    if (exceedsBytes(data, maxQueuedBytes)) {
+      return this.#giveUp(1009, "too_large", `The upstream sent a frame of more than ${maxQueuedBytes} bytes`);
     }
-    const frame: SendMessage = { type: typeof data === "string" ? "text" : "binary", data };
-    this.#options.processes.send(this.#client, "ws.send", frame);
+    if (!this.#toClient?.push(data)) this.#giveUp(1013, "slow_reader", "The client reads too slowly");
   }
 
   #closed(code: number, reason: string): void {
     const { name, redact } = this.#options.upstream;
-    this.close();
-    this.#closeClient(closeForClient(name, code, redact(reason)));
+    this.#hangUp({ reason: "" });
+    this.#closeClientAfterAll(closeForClient(name, code, redact(reason)));
   }
 
   #failed(event: Event): void {
@@ -153,17 +162,42 @@ export class Pipe {
   #fail(code: number, error: ErrorCode, message: string, cause = ""): void {
     const { onFailure = logFailure } = this.#options;
     onFailure(cause === "" ? `relay: ${message}` : `relay: ${message}: ${cause}`);
-    this.#giveUp(code, error, message);
+    this.#hangUp({ code: CLIENT_GONE, reason: error });
+    this.#closeClientAfterAll({ code, reason: `${error}: ${message}` });
   }
 
+  /** Ends both sides at once; what waits is dropped. */
   #giveUp(code: number, error: ErrorCode, message: string): void {
-    this.close({ code: CLIENT_GONE, reason: error });
+    this.#hangUp({ code: CLIENT_GONE, reason: error });
     this.#closeClient({ code, reason: `${error}: ${message}` });
+  }
+
+  #closeClientAfterAll(closing: CloseMessage): void {
+    this.#after(this.#limits.lingerMs, () => this.#giveUp(1013, "slow_reader", "The client reads too slowly"));
+    this.#toClient?.end(() => this.#closeClient(closing));
   }
 
   /** The connection ends by this, and then this process by the `ws.leave` that it hears of it. */
   #closeClient(closing: CloseMessage): void {
     this.#options.processes.send(this.#client, "ws.close", closing);
+  }
+
+  #hangUp(closing: Closing): void {
+    clearTimeout(this.#timer);
+    if (this.#upstream === undefined) return;
+    const { socket, sink, outlet } = this.#upstream;
+    this.#upstream = undefined;
+    sink.dispose();
+    outlet.clear();
+    socket.onmessage = socket.onclose = socket.onerror = null;
+    // Deno 2.1.4 does not give up a handshake that it has begun: should it succeed after all, nobody waits for it.
+    socket.onopen = () => closeSocket(socket, closing);
+    closeSocket(socket, closing);
+  }
+
+  #after(delayMs: number, action: () => void): void {
+    clearTimeout(this.#timer);
+    this.#timer = setTimeout(action, delayMs);
   }
 }
 

@@ -13,11 +13,8 @@ export interface RelaySettings extends SocketSettings {
   readonly limits: Partial<PipeLimits>;
 }
 
-/**
- * What differs from the defaults of every function. Speech is made faster than it is played: what a client on a slow line
- * has not read yet waits here. And each connection holds one to an upstream, so a user has fewer.
- */
-const SOCKET_DEFAULTS: SocketOptions = { maxBufferedBytes: 4 * 1024 * 1024, maxConnectionsPerUser: 20 };
+/** Each connection holds another one to an upstream, so a user has fewer than elsewhere. */
+const SOCKET_DEFAULTS: SocketOptions = { maxConnectionsPerUser: 20 };
 
 /**
  * The settings of the relay from a function's environment: those of `readSocketSettings`, and
@@ -30,8 +27,10 @@ const SOCKET_DEFAULTS: SocketOptions = { maxBufferedBytes: 4 * 1024 * 1024, maxC
  * | `OPENAI_ORG_ID`, `OPENAI_PROJECT_ID` | | whom OpenAI bills, where the key leaves that open |
  * | `RELAY_UPSTREAMS` | `{}` | other upstreams, as JSON: see `parseUpstreams` |
  * | `RELAY_CONNECT_TIMEOUT_MS` | 10,000 | how long an upstream may take to open |
- * | `RELAY_MAX_QUEUED_FRAMES` | 1,000 | frames of a client that wait until then |
- * | `MAX_BUFFERED_BYTES` | 4 MiB | bytes that wait in either direction, until then and after |
+ * | `RELAY_MAX_QUEUED_FRAMES` | 10,000 | frames that wait for a side that is slow or not open yet |
+ * | `RELAY_MAX_QUEUED_BYTES` | 4 MiB | their bytes, and the largest frame that is taken of an upstream |
+ * | `RELAY_LINGER_MS` | 10,000 | how long a side may take to read what the other sent before it closed |
+ * | `MAX_CONNECTIONS_PER_USER` | 20 | as everywhere, but for the default |
  *
  * @throws {RangeError} that names the variable which is bad, and never quotes a secret.
  */
@@ -44,9 +43,10 @@ export async function readRelaySettings(env: Environment): Promise<RelaySettings
     upstreams: [...openAi ? [openAi] : [], ...await readUpstreams(env)],
     missing: openAi ? {} : { openai: "set OPENAI_API_KEY" },
     limits: {
-      ...sockets.maxBufferedBytes !== undefined && { maxBufferedBytes: sockets.maxBufferedBytes },
       ...readWhole(env, "RELAY_CONNECT_TIMEOUT_MS", "connectTimeoutMs"),
       ...readWhole(env, "RELAY_MAX_QUEUED_FRAMES", "maxQueuedFrames"),
+      ...readWhole(env, "RELAY_MAX_QUEUED_BYTES", "maxQueuedBytes"),
+      ...readWhole(env, "RELAY_LINGER_MS", "lingerMs"),
     },
   };
 }

@@ -1,25 +1,59 @@
-import { assertEquals } from "@std/assert";
-import { FrameQueue } from "../../shared/relay/frame_queue.ts";
+import { assert, assertEquals } from "@std/assert";
+import fc from "fast-check";
+import { exceedsBytes, type FrameData, FrameQueue } from "../../shared/relay/frame_queue.ts";
+
+function takeAll(queue: FrameQueue): FrameData[] {
+  const frames: FrameData[] = [];
+  while (!queue.isEmpty) frames.push(queue.take()!);
+  return frames;
+}
 
 Deno.test("FrameQueue gives back what was put in, in order, once", () => {
   const queue = new FrameQueue(10, 100);
   const binary = new ArrayBuffer(3);
   for (const data of ["a", binary, ""]) assertEquals(queue.put(data), true);
-  assertEquals(queue.takeAll(), ["a", binary, ""]);
-  assertEquals(queue.takeAll(), []);
+  assertEquals(takeAll(queue), ["a", binary, ""]);
+  assertEquals([queue.isEmpty, queue.take()], [true, undefined]);
+});
+
+Deno.test("FrameQueue does as an array does, whatever is put and taken in turn", () => {
+  fc.assert(
+    fc.property(fc.array(fc.nat(3_000), { maxLength: 20 }), (steps) => {
+      const queue = new FrameQueue(Infinity, Infinity);
+      const model: string[] = [];
+      let count = 0;
+      for (const [i, step] of steps.entries()) {
+        for (let n = 0; n < step; n++) {
+          if (i % 2) assertEquals(queue.take(), model.shift());
+          else {
+            model.push(`${count}`);
+            queue.put(`${count++}`);
+          }
+        }
+      }
+      assertEquals(takeAll(queue), model);
+    }),
+    { numRuns: 20 },
+  );
 });
 
 Deno.test("FrameQueue holds so many frames and no more, empty ones as well", () => {
   const queue = new FrameQueue(2, 100);
   assertEquals([queue.put(""), queue.put(""), queue.put("")], [true, true, false]);
-  assertEquals(queue.takeAll().length, 2);
-  assertEquals(queue.put(""), true, "there is room again");
+  assertEquals([queue.take(), queue.put(""), queue.put("")], ["", true, false], "there is room for one again");
 });
 
-const sizes: { name: string; data: string | ArrayBuffer; fits: boolean }[] = [
+Deno.test("FrameQueue has all its room again after clear()", () => {
+  const queue = new FrameQueue(2, 4);
+  queue.put("four");
+  queue.clear();
+  assertEquals([queue.isEmpty, queue.put("four"), queue.put("")], [true, true, true]);
+});
+
+const sizes: { name: string; data: FrameData; fits: boolean }[] = [
   { name: "text of as many bytes as are left", data: "x".repeat(6), fits: true },
   { name: "text of one byte more", data: "x".repeat(7), fits: false },
-  { name: "text whose bytes, not characters, are too many", data: "ééé" + "é", fits: false },
+  { name: "text whose bytes, not characters, are too many", data: "éééé", fits: false },
   { name: "binary of as many bytes as are left", data: new ArrayBuffer(6), fits: true },
   { name: "binary of one byte more", data: new ArrayBuffer(7), fits: false },
 ];
@@ -29,10 +63,15 @@ for (const { name, data, fits } of sizes) {
     const queue = new FrameQueue(10, 10);
     queue.put("four");
     assertEquals(queue.put(data), fits);
-    assertEquals(
-      queue.put("€€"),
-      data instanceof ArrayBuffer && fits ? false : !fits,
-      "what was refused takes no room",
-    );
+    assertEquals(queue.put("sixsix"), !fits, "what was refused takes no room");
   });
 }
+
+Deno.test("exceedsBytes() counts bytes of UTF-8", () => {
+  for (const text of ["", "x".repeat(10), "é".repeat(5), "€".repeat(3), "😀".repeat(2)]) {
+    const bytes = new TextEncoder().encode(text).length;
+    assert(!exceedsBytes(text, bytes), text);
+    assert(bytes === 0 || exceedsBytes(text, bytes - 1), text);
+  }
+  assertEquals([exceedsBytes(new ArrayBuffer(3), 3), exceedsBytes(new ArrayBuffer(3), 2)], [false, true]);
+});

@@ -62,7 +62,7 @@ for (const { name, frames } of overflows) {
   Deno.test(`${name} for the upstream close the client with 1013, and the dial is forgotten`, async () => {
     using upstream = startRawUpstream();
     await using relay = startRelay([{ url: upstream.socketUrl }], {
-      limits: { maxQueuedFrames: 10, maxBufferedBytes: 1_000 },
+      limits: { maxQueuedFrames: 10, maxQueuedBytes: 1_000 },
     });
     await using client = await relay.connect();
     for (const frame of frames.slice(0, -1)) client.send(frame);
@@ -188,7 +188,7 @@ Deno.test("all that the upstream sent before it closed reaches the client first"
       socket.close(1001, "session expired");
     },
   });
-  await using relay = startRelay([{ url: upstream.socketUrl }], { sockets: { maxBufferedBytes: 4 * MiB } });
+  await using relay = startRelay([{ url: upstream.socketUrl }]);
   await using client = await relay.connect();
   assertEquals(await client.closed, { code: 1001, reason: "session expired" });
   assertEquals(client.waiting.length, 1_000);
@@ -299,7 +299,7 @@ Deno.test("a frame of the upstream that is larger than the bound closes the clie
       socket.send(data === "text" ? "é".repeat(600) : new Uint8Array(1_001));
     },
   });
-  await using relay = startRelay([{ url: upstream.socketUrl }], { limits: { maxBufferedBytes: 1_000 } });
+  await using relay = startRelay([{ url: upstream.socketUrl }], { limits: { maxQueuedBytes: 1_000 } });
   for (const request of ["text", "binary"]) {
     await using client = await relay.connect();
     const dialled = await upstream.next();
@@ -312,7 +312,7 @@ Deno.test("a frame of the upstream that is larger than the bound closes the clie
 
 Deno.test("an upstream that stops reading closes the client with 1013, and holds no more than the bound", async () => {
   using upstream = startRawUpstream(acceptHandshake);
-  await using relay = startRelay([{ url: upstream.socketUrl }], { limits: { maxBufferedBytes: 256 * KiB } });
+  await using relay = startRelay([{ url: upstream.socketUrl }], { limits: { maxQueuedBytes: 256 * KiB } });
   const client = await relay.connect();
   const frame = new Uint8Array(64 * KiB);
   // One at a time: what arrives after the close would take the close frame with it.
@@ -323,7 +323,7 @@ Deno.test("an upstream that stops reading closes the client with 1013, and holds
     });
     assert(sent * frame.length < 64 * MiB, "the relay goes on taking frames");
   }
-  const reason = "overloaded: The upstream reads more slowly than the client sends";
+  const reason = "overloaded: The upstream reads too slowly";
   assertEquals(await client.closed, { code: 1013, reason });
   await relay.idle();
 });
@@ -339,7 +339,7 @@ Deno.test("a client that stops reading ends the upstream, whatever that goes on 
     },
   });
   try {
-    await using relay = startRelay([{ url: upstream.socketUrl }], { sockets: { maxBufferedBytes: 256 * KiB } });
+    await using relay = startRelay([{ url: upstream.socketUrl }], { limits: { maxQueuedBytes: 256 * KiB } });
     using _client = await relay.connectRaw(relay.address());
     const dialled = await upstream.next();
     assertEquals(await dialled.closed, { code: 4499, reason: "slow_reader" });

@@ -11,9 +11,9 @@ Deno.test("readRelaySettings() has defaults for all, and no upstream without a k
   assertEquals({ upstreams, missing, limits }, {
     upstreams: [],
     missing: { openai: "set OPENAI_API_KEY" },
-    limits: { maxBufferedBytes: 4 * 1024 * 1024 },
+    limits: {},
   });
-  assertEquals([sockets.maxBufferedBytes, sockets.maxConnectionsPerUser], [4 * 1024 * 1024, 20]);
+  assertEquals(sockets.maxConnectionsPerUser, 20);
 });
 
 Deno.test("readRelaySettings() reads every variable", async () => {
@@ -29,11 +29,18 @@ Deno.test("readRelaySettings() reads every variable", async () => {
     OTHER_KEY: "other-secret",
     RELAY_CONNECT_TIMEOUT_MS: "5000",
     RELAY_MAX_QUEUED_FRAMES: "50",
-    MAX_BUFFERED_BYTES: "1000000",
+    RELAY_MAX_QUEUED_BYTES: "1000000",
+    RELAY_LINGER_MS: "2000",
+    MAX_CONNECTIONS_PER_USER: "3",
     ALLOWED_ORIGINS: "https://app.example",
   });
-  assertEquals(settings.limits, { connectTimeoutMs: 5000, maxQueuedFrames: 50, maxBufferedBytes: 1_000_000 });
-  assertEquals(settings.sockets.maxBufferedBytes, 1_000_000);
+  assertEquals(settings.limits, {
+    connectTimeoutMs: 5000,
+    maxQueuedFrames: 50,
+    maxQueuedBytes: 1_000_000,
+    lingerMs: 2000,
+  });
+  assertEquals(settings.sockets.maxConnectionsPerUser, 3);
   assertEquals(settings.sockets.allowedOrigins, ["https://app.example"]);
   assertEquals(settings.missing, {});
   const [openai, other] = settings.upstreams.map(({ address }) => address("", new URLSearchParams("m=1")));

@@ -1,5 +1,5 @@
 import { assert, assertEquals } from "@std/assert";
-import { ERROR_CODES } from "../../shared/protocol/codes.ts";
+import type { ErrorCode } from "../../shared/protocol/codes.ts";
 import { openSocket, type SocketOpening } from "../support/socket.ts";
 import { startStandIn } from "./stand_in_upstream.ts";
 import { signToken, startRelay, TOKEN } from "./start_relay.ts";
@@ -26,7 +26,7 @@ const refusals: {
   name: string;
   path: string;
   opening?: SocketOpening;
-  code: keyof typeof ERROR_CODES;
+  code: ErrorCode;
   close: number;
 }[] = [
   { name: "no token", path: "/relay/openai", code: "unauthorized", close: 4401 },
