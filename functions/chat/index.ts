@@ -3,7 +3,8 @@ import { createAuthenticator, readAuthSettings } from "../../shared/auth/mod.ts"
 import { memoryBus } from "../../shared/bus/memory_bus.ts";
 import { readSocketSettings, serveSockets } from "../../shared/connection/mod.ts";
 import { Isolate } from "../../shared/isolate/isolate.ts";
-import { processes } from "../../shared/process/mod.ts";
+import { Peers } from "../../shared/isolate/peers.ts";
+import { connectProcesses, processes } from "../../shared/process/mod.ts";
 import { createChat } from "../../shared/room/create_chat.ts";
 import { groupCommit } from "../../shared/store/group_commit.ts";
 import { memoryStore } from "../../shared/store/memory_store.ts";
@@ -13,10 +14,14 @@ import { supabaseStore } from "../../shared/store/supabase_store.ts";
 const env = Deno.env.toObject();
 const settings = readSocketSettings(env, { maxFrameBytes: 64 * 1024 });
 const isolate = new Isolate({ id: processes.isolateId, ...settings.isolate });
+const bus = memoryBus();
+const peers = new Peers({ isolateId: isolate.id, broadcast: bus });
+connectProcesses(processes, bus, peers);
 const storage = readStoreSettings(env);
 const chat = createChat({
   store: groupCommit(storage.backend === "supabase" ? supabaseStore(storage) : memoryStore()),
-  bus: memoryBus(),
+  bus,
+  peers,
   authenticator: createAuthenticator(readAuthSettings(env)),
   processes,
   isolate,

@@ -2,6 +2,7 @@
 import { Processes } from "./processes.ts";
 import type { Behaviour, ExitReason, InFlight, Pid, SendResult, SpawnOptions } from "./process.ts";
 
+export { connectProcesses } from "./remote_processes.ts";
 export { Processes, type ProcessesOptions } from "./processes.ts";
 export * from "./process.ts";
 

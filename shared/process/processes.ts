@@ -24,6 +24,13 @@ export interface ProcessesOptions {
   onCrash?: (pid: Pid, error: unknown) => void;
 }
 
+/** The way to the processes of other isolates: see `connectProcesses`. */
+export interface RemoteLink {
+  send(to: Pid, topic: string, payload: unknown): void;
+  monitor(watcher: Pid, pid: Pid): void;
+  demonitor(watcher: Pid, pid: Pid): void;
+}
+
 /**
  * The processes of one isolate. Sending to an idle process is a function call; to a busy one, a place in its mailbox,
  * so every process handles its messages one at a time in the order in which they were sent. A crash ends the process
@@ -36,6 +43,7 @@ export class Processes {
   readonly #running = new Map<string, Running>();
   #spawned = 0;
   #count = 0;
+  #remote: RemoteLink | undefined;
 
   constructor(options: ProcessesOptions = {}) {
     this.isolateId = options.isolateId ?? newIsolateId();
@@ -50,6 +58,11 @@ export class Processes {
   /** How many processes run. */
   get count(): number {
     return this.#count;
+  }
+
+  /** Makes pids of other isolates reachable over `remote`; without it there is no process behind them. */
+  connect(remote: RemoteLink | undefined): void {
+    this.#remote = remote;
   }
 
   /** Starts a process and gives its pid. An inbox function begins at once, up to its first `await`. */
@@ -72,11 +85,14 @@ export class Processes {
 
   /**
    * Sends a message to a pid or a registered name. Never throws, whatever the receiver does with it.
-   * `bytes` counts against the receiver's mailbox, and `inFlight` is charged, for as long as the message waits.
+   * `bytes` counts against the receiver's mailbox, and `inFlight` is charged, for as long as the message waits. A
+   * message to another isolate goes at most once, and `ok` says only that it went.
    */
   send(to: Pid, topic: string, payload: unknown, bytes = 0, inFlight?: InFlight): SendResult {
     const running = this.#running.get(to);
-    return running === undefined ? "noprocess" : running.receive(topic, payload, bytes, inFlight);
+    return running === undefined
+      ? this.#sendAway(to, topic, payload)
+      : running.receive(topic, payload, bytes, inFlight);
   }
 
   /**
@@ -85,7 +101,9 @@ export class Processes {
    */
   notify(to: Pid, topic: string, payload: unknown): SendResult {
     const running = this.#running.get(to);
-    return running === undefined ? "noprocess" : running.receive(topic, payload, 0, undefined, true);
+    return running === undefined
+      ? this.#sendAway(to, topic, payload)
+      : running.receive(topic, payload, 0, undefined, true);
   }
 
   /** Takes back, in order, the messages that wait in a mailbox and that `inFlight` is charged for. */
@@ -97,7 +115,8 @@ export class Processes {
   monitor(watcher: Pid, pid: Pid): void {
     const [watching, watched] = [this.#running.get(watcher), this.#running.get(pid)];
     if (watching === undefined) return;
-    if (watched === undefined) {
+    if (this.#isElsewhere(pid)) this.#remote?.monitor(watcher, pid);
+    else if (watched === undefined) {
       watching.receive(EXIT, { pid, reason: "noprocess" } satisfies ExitNotice, 0, undefined, true);
     } else watching.watch(watched);
   }
@@ -106,6 +125,7 @@ export class Processes {
   demonitor(watcher: Pid, pid: Pid): void {
     const watched = this.#running.get(pid);
     if (watched !== undefined) this.#running.get(watcher)?.unwatch(watched);
+    else if (this.#isElsewhere(pid)) this.#remote?.demonitor(watcher, pid);
   }
 
   /** Makes two processes end together, with the same reason, whatever it is. */
@@ -151,6 +171,17 @@ export class Processes {
     } catch (failure) {
       logCrash(pid, failure);
     }
+  }
+
+  #sendAway(to: Pid, topic: string, payload: unknown): SendResult {
+    if (!this.#isElsewhere(to)) return "noprocess";
+    this.#remote?.send(to, topic, payload);
+    return "ok";
+  }
+
+  /** Whether a pid is another isolate's, and that can be reached. */
+  #isElsewhere(pid: Pid): boolean {
+    return this.#remote !== undefined && pid.includes(".") && !pid.startsWith(`${this.isolateId}.`);
   }
 
   readonly #owner: Owner = {

@@ -2,7 +2,7 @@ import type { Authenticator, Identity } from "../auth/mod.ts";
 import type { Bus } from "../bus/bus.ts";
 import { refuse, relayTo, type SocketHandler } from "../connection/mod.ts";
 import type { Isolate } from "../isolate/isolate.ts";
-import { Peers } from "../isolate/peers.ts";
+import type { Peers } from "../isolate/peers.ts";
 import type { Processes } from "../process/mod.ts";
 import { type RoomView, type Store, StoreUnavailable } from "../store/store.ts";
 import { type ChatContext, ChatSession, expiryOf } from "./chat_session.ts";
@@ -26,8 +26,8 @@ export interface ChatOptions {
   readonly headCheckMs?: number;
   readonly leaveGraceMs?: number;
   readonly lingerMs?: number;
-  /** How often this isolate tells the others that it lives, in milliseconds: see `Peers`. */
-  readonly beatMs?: number;
+  /** The other isolates; without them presence ends at this one. */
+  readonly peers?: Peers;
   readonly onError?: (error: unknown) => void;
 }
 
@@ -47,18 +47,13 @@ export interface Chat {
  */
 export function createChat(options: ChatOptions): Chat {
   const { store, bus, authenticator, processes, isolate, createRooms = true, onError = logError } = options;
-  const { limits, headCheckMs, leaveGraceMs, lingerMs, beatMs } = options;
-  const peers = new Peers({
-    isolateId: processes.isolateId,
-    broadcast: bus,
-    ...(beatMs !== undefined && { beatMs }),
-  });
+  const { limits, headCheckMs, leaveGraceMs, lingerMs, peers } = options;
   const rooms = new Rooms({
     store,
     bus,
     processes,
     onError,
-    peers,
+    ...(peers !== undefined && { peers }),
     ...(limits !== undefined && { limits }),
     ...(headCheckMs !== undefined && { headCheckMs }),
     ...(leaveGraceMs !== undefined && { leaveGraceMs }),

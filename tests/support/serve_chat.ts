@@ -3,6 +3,7 @@ import { memoryBus } from "../../shared/bus/memory_bus.ts";
 import type { Bus } from "../../shared/bus/bus.ts";
 import { type ServeOptions, serveSockets } from "../../shared/connection/mod.ts";
 import { Isolate } from "../../shared/isolate/isolate.ts";
+import { Peers } from "../../shared/isolate/peers.ts";
 import { Processes } from "../../shared/process/mod.ts";
 import { err, ok } from "../../shared/protocol/result.ts";
 import { type ChatOptions, createChat } from "../../shared/room/create_chat.ts";
@@ -69,6 +70,7 @@ export function serveChat(options: ServeChatOptions = {}): ServedChat {
     processes,
     isolate,
     authenticator: testAuthenticator,
+    peers: new Peers({ isolateId: processes.isolateId, broadcast: bus }),
     headCheckMs: 200,
     leaveGraceMs: 0,
     lingerMs: 0,

@@ -1,0 +1,131 @@
+import { assertEquals } from "@std/assert";
+import FakeTimers from "@sinonjs/fake-timers";
+import { memoryBus } from "../../shared/bus/memory_bus.ts";
+import { Peers } from "../../shared/isolate/peers.ts";
+import { connectProcesses, EXIT, type ExitNotice, Processes } from "../../shared/process/mod.ts";
+
+/** Isolates on one bus, under a clock that is moved by hand; `lose` decides which texts on a topic get lost. */
+async function withIsolates(
+  run: (
+    isolate: (id: string) => TestIsolate,
+    clock: FakeTimers.Clock,
+    lose: (topic: RegExp | undefined) => void,
+  ) => Promise<void>,
+): Promise<void> {
+  const clock = FakeTimers.install({ toFake: ["setInterval", "clearInterval", "performance"] });
+  const bus = memoryBus();
+  let lost: RegExp | undefined;
+  const isolates: TestIsolate[] = [];
+  const lossy = { ...bus, publish: (topic: string, text: string) => lost?.test(topic) || bus.publish(topic, text) };
+  try {
+    await run(
+      (isolateId) => {
+        const processes = new Processes({ isolateId, onCrash() {} });
+        const peers = new Peers({ isolateId, broadcast: lossy, beatMs: 1_000 });
+        peers.start();
+        const disconnect = connectProcesses(processes, lossy, peers);
+        const isolate = { processes, peers, disconnect };
+        isolates.push(isolate);
+        return isolate;
+      },
+      clock,
+      (topic) => lost = topic,
+    );
+  } finally {
+    for (const { peers, disconnect } of isolates) {
+      disconnect();
+      peers.stop();
+    }
+    assertEquals(clock.countTimers(), 0);
+    clock.uninstall();
+  }
+}
+
+interface TestIsolate {
+  readonly processes: Processes;
+  readonly peers: Peers;
+  readonly disconnect: () => void;
+}
+
+function watcher({ processes }: TestIsolate) {
+  const heard: ExitNotice[] = [];
+  return { pid: processes.spawn({ [EXIT]: (notice: ExitNotice) => heard.push(notice) }), heard };
+}
+
+Deno.test("send() to a pid of another isolate arrives there, text and bytes", async () => {
+  await withIsolates(async (isolate) => {
+    const [a, b] = [isolate("a"), isolate("b")];
+    const got: unknown[] = [];
+    const pid = b.processes.spawn({ x: (payload: unknown) => got.push(payload) });
+    const bytes = new Uint8Array([0, 127, 255]);
+    assertEquals(a.processes.send(pid, "x", { n: 1, data: bytes.buffer, list: ["é", null] }), "ok");
+    assertEquals(a.processes.send(pid, "x", bytes), "ok");
+    assertEquals(got, [{ n: 1, data: bytes.buffer, list: ["é", null] }, bytes.buffer]);
+    assertEquals(a.processes.send("nobody", "x", 1), "noprocess");
+    await Promise.resolve();
+  });
+});
+
+Deno.test("monitor() of a pid of another isolate hears of its end, once, also where it had ended before", async () => {
+  await withIsolates(async (isolate, clock) => {
+    const [a, b] = [isolate("a"), isolate("b")];
+    const { pid: watching, heard } = watcher(a);
+    const [first, second] = [b.processes.spawn({}), b.processes.spawn({})];
+    a.processes.monitor(watching, first);
+    a.processes.monitor(watching, second);
+    a.processes.demonitor(watching, second);
+    b.processes.exit(first, "tired");
+    b.processes.exit(second, "tired");
+    a.processes.monitor(watching, "b.999");
+    await clock.tickAsync(5_000);
+    assertEquals(heard, [{ pid: first, reason: "tired" }, { pid: "b.999", reason: "noprocess" }]);
+  });
+});
+
+Deno.test("an isolate that stops beating ends what was monitored on it with noconnection, also one that never was", async () => {
+  await withIsolates(async (isolate, clock) => {
+    const [a, b] = [isolate("a"), isolate("b")];
+    const { pid: watching, heard } = watcher(a);
+    const pid = b.processes.spawn({});
+    a.processes.monitor(watching, pid);
+    a.processes.monitor(watching, "nowhere.1");
+    await clock.tickAsync(2_000);
+    assertEquals(heard, []);
+    b.peers.stop();
+    b.disconnect();
+    assertEquals(heard, [{ pid, reason: "noconnection" }], "it said goodbye");
+    await clock.tickAsync(4_000);
+    assertEquals(heard[1], { pid: "nowhere.1", reason: "noconnection" });
+  });
+});
+
+Deno.test("a monitor holds though the question, or the news of the end, is lost", async () => {
+  await withIsolates(async (isolate, clock, lose) => {
+    const [a, b] = [isolate("a"), isolate("b")];
+    const { pid: watching, heard } = watcher(a);
+    const pid = b.processes.spawn({});
+    lose(/^processes:b/);
+    a.processes.monitor(watching, pid);
+    lose(/^processes:a/);
+    await clock.tickAsync(1_000);
+    b.processes.exit(pid, "unheard");
+    lose(undefined);
+    assertEquals(heard, []);
+    await clock.tickAsync(1_000);
+    assertEquals(heard, [{ pid, reason: "noprocess" }]);
+  });
+});
+
+Deno.test("a watcher that has ended is no longer watched for", async () => {
+  await withIsolates(async (isolate, clock) => {
+    const [a, b] = [isolate("a"), isolate("b")];
+    const { pid: watching } = watcher(a);
+    const pid = b.processes.spawn({});
+    const before = b.processes.count;
+    a.processes.monitor(watching, pid);
+    a.processes.exit(watching);
+    await clock.tickAsync(1_000);
+    b.processes.exit(pid);
+    assertEquals(b.processes.count, before - 1);
+  });
+});
