@@ -5,16 +5,23 @@ import type { UploadedTree } from "./uploaded_tree.ts";
 /** A function that runs in a process of its own, which ends when it is disposed of. */
 export interface RunningFunction extends AsyncDisposable {
   readonly origin: string;
+  readonly pid: number;
+  /** The lines that it has printed so far. */
+  readonly printed: readonly string[];
 }
 
-/** Runs `entrypoint` of an uploaded tree on the hosted platform's Deno. Rejects with what it printed where it does not start. */
+/**
+ * Runs `entrypoint` of a tree on the Deno of a version: the hosted platform's, if not told otherwise. Rejects with what it
+ * printed where it does not start.
+ */
 export async function startFunction(
-  { root }: UploadedTree,
+  { root }: Pick<UploadedTree, "root">,
   entrypoint: string,
   env: Record<string, string>,
+  version = HOSTED_DENO,
 ): Promise<RunningFunction> {
   const { PATH = "", HOME = "", DENO_DIR, TMPDIR } = Deno.env.toObject();
-  const child = new Deno.Command(await denoPath(HOSTED_DENO), {
+  const child = new Deno.Command(await denoPath(version), {
     args: [
       "run",
       "-A",
@@ -47,6 +54,8 @@ export async function startFunction(
   ended.then(() => listening.reject(new Error(`Cannot start ${entrypoint}:\n${printed.join("\n")}`)));
   return {
     origin: `127.0.0.1:${await listening.promise}`,
+    pid: child.pid,
+    printed,
     async [Symbol.asyncDispose]() {
       child.kill("SIGKILL");
       await ended;
