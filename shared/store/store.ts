@@ -9,6 +9,9 @@ export type RoomKind = "public" | "private" | "dm";
 /** What a member may do: owners and moderators add and remove members and delete anyone's messages. */
 export type Role = "owner" | "moderator" | "member";
 
+/** The user in whose name the server itself writes: he is no member, and may write to every room. */
+export const SYSTEM_USER = "00000000-0000-0000-0000-000000000000";
+
 /** A room as one of its members sees it. */
 export interface RoomView {
   readonly room: string;
@@ -59,7 +62,10 @@ export interface Written {
   readonly seq: number;
   /** When that was stored, ISO 8601 in UTC. */
   readonly created_at: string;
-  /** The event to deliver; absent where nothing new was stored (a retry, a mark that was already further on). */
+  /**
+   * The event to deliver; absent where nothing new was stored (a mark that was already further on), and for a retry, whose
+   * first try nobody may have heard of: who has not come to `seq` yet reads the log.
+   */
   readonly event?: LogEvent;
 }
 
@@ -104,7 +110,8 @@ export interface Store {
   /**
    * Makes `user` a member of a public room or finds the membership he has. A public room that does not exist is made
    * with `user` as its owner where `createRooms`. The `member` event of a first join is in the log, and given as
-   * `event`. Refused: `room_not_found` (also for a private room of others).
+   * `event`. Refused: `room_not_found` (also for a private room of others), `forbidden` for a user that the database does
+   * not know, `unprocessable` for one who owns too many rooms.
    */
   join(
     user: Sender,

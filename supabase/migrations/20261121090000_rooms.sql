@@ -39,7 +39,9 @@ create function edge_sockets.max_body_length() returns integer language sql immu
 create function edge_sockets.max_data_bytes() returns integer language sql immutable return 131072;
 create function edge_sockets.max_reactions() returns integer language sql immutable return 20;
 create function edge_sockets.max_page() returns integer language sql immutable return 1000;
--- How many messages one user may send in ten seconds, over all connections.
+-- How many rooms one user may own, and how many messages one may send in ten seconds, over all
+-- connections.
+create function edge_sockets.max_rooms_per_owner() returns integer language sql immutable return 1000;
 create function edge_sockets.max_messages_per_user() returns integer language sql immutable return 3000;
 
 --
@@ -437,6 +439,13 @@ begin
   return to_regclass('auth.users') is null or (select exists (select from auth.users u where u.id = user_exists.id));
 end $$;
 
+create function edge_sockets.owns_too_many(owner uuid) returns boolean
+language plpgsql stable set search_path = '' set enable_seqscan = off as $$
+begin
+  return (select count(*) from public.room_members rm where rm.user_id = owner and rm.role = 'owner')
+    >= edge_sockets.max_rooms_per_owner();
+end $$;
+
 --
 -- Writes
 --
@@ -736,6 +745,9 @@ begin
   perform edge_sockets.require_server();
   select * into r from public.rooms where id = chat_join.room;
   if r.id is null and create_rooms and chat_join.room ~ '^(?!dm:)[A-Za-z0-9._:-]{1,128}$' then
+    if edge_sockets.owns_too_many(member) then
+      return edge_sockets.refusal('unprocessable');
+    end if;
     insert into public.rooms (id, kind) values (chat_join.room, 'public') on conflict do nothing;
     created := found;
     select * into r from public.rooms where id = chat_join.room;
@@ -969,6 +981,8 @@ begin
     perform edge_sockets.value_of(edge_sockets.refusal('bad_request'));
   elsif not (select coalesce(bool_and(edge_sockets.user_exists(u)), true) from unnest(everyone) u) then
     perform edge_sockets.value_of(edge_sockets.refusal('not_found'));
+  elsif not edge_sockets.is_server() and edge_sockets.owns_too_many(edge_sockets.require_user()) then
+    perform edge_sockets.value_of(edge_sockets.refusal('unprocessable'));
   end if;
   -- A taken id is refused by the primary key.
   insert into public.rooms (id, kind, name) values (create_room.id, create_room.kind, create_room.name);

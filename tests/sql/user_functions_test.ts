@@ -142,6 +142,23 @@ testSql("limits of writes", {
     assertEquals(await send(ann, 5), Array(5).fill("ok"));
   },
 
+  async "a user owns so many rooms and no more, and the server makes as many as it likes"(sql) {
+    const ann = await sql.newUser("Ann");
+    await sql.script(
+      "create or replace function edge_sockets.max_rooms_per_owner() returns integer language sql immutable return 2",
+    );
+    const join = async (room: string) => {
+      const joined = await sql.store.join(ann, room, { createRooms: true });
+      return joined.ok ? "ok" : joined.error.code;
+    };
+    assertEquals(await join("own-1"), "ok");
+    assertEquals(await attempt(sql, ann, "create_room('private', 'own-2')"), "ok");
+    assertEquals(await attempt(sql, ann, "create_room('private', 'own-3')"), "PT422");
+    assertEquals(await join("own-3"), "unprocessable");
+    assertEquals(await join("own-1"), "ok");
+    await sql.query("select create_room('public', 'own-3', null, array[$1]::uuid[])", [ann.id]);
+  },
+
   async "a write that a trigger of the project refuses fails alone"(sql) {
     const ann = await sql.newUser("Ann");
     await sql.query("select create_room('public', 'filtered', null, $1::text::uuid[])", [`{${ann.id}}`]);
