@@ -1,6 +1,7 @@
 import type { IsolatePool } from "./isolate_pool.ts";
 import type { TokenResigner } from "./resign_tokens.ts";
 import type { Site } from "./serve_site.ts";
+import type { Realtime } from "./realtime/start_realtime.ts";
 import type { Lite } from "./start_lite.ts";
 
 /** A function that is served. */
@@ -13,6 +14,7 @@ export interface ServedFunction {
 /** What the gateway stands in front of. */
 export interface Backends {
   lite: Lite;
+  realtime: Realtime;
   tokens: TokenResigner;
   /** The public keys of `jwks.json`. */
   jwks: { keys: unknown[] };

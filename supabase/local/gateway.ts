@@ -5,6 +5,7 @@ import { answerByLite } from "./answer_by_lite.ts";
 import type { Backends } from "./backends.ts";
 import { pathOf } from "./incoming.ts";
 import { type Problem, refuseUpgrade, send, sendJson, sendProblem } from "./outgoing.ts";
+import { REALTIME_PREFIX } from "./realtime/start_realtime.ts";
 
 /** The one address of the local project. */
 export interface Gateway {
@@ -64,6 +65,7 @@ async function answer(backends: Backends, incoming: IncomingMessage, outgoing: S
   if (path.startsWith("/auth/v1/") || path.startsWith("/rest/v1/")) {
     return await answerByLite(backends, incoming, outgoing);
   }
+  if (path.startsWith(`${REALTIME_PREFIX}/`)) return await backends.realtime.answer(incoming, outgoing);
   if (path === "/config.json") return sendJson(outgoing, 200, backends.siteConfig);
   const file = await backends.site.read(path);
   if (file) return send(outgoing, 200, { "content-type": file.contentType, "cache-control": "no-store" }, file.body);
@@ -79,13 +81,13 @@ async function answerUpgrade(
   client.on("error", () => {}); // "close" follows, and is what counts.
   const path = pathOf(incoming);
   if (path.startsWith(`${FUNCTIONS_PREFIX}/`)) return await upgradeByFunction(backends, incoming, client, head);
+  if (path.startsWith(`${REALTIME_PREFIX}/`)) return backends.realtime.upgrade(incoming, client, head);
   refuseUpgrade(client, 404, notFound(path));
 }
 
 function notFound(path: string): Problem {
-  const detail = path.startsWith("/realtime/v1")
-    ? "This local Supabase has no Realtime server."
-    : `The local Supabase answers under /auth/v1, /rest/v1 and /functions/v1, not under ${path}.`;
+  const detail =
+    `The local Supabase answers under /auth/v1, /rest/v1, /realtime/v1 and /functions/v1, not under ${path}.`;
   return { status: 404, title: "There is nothing here", detail };
 }
 

@@ -1,7 +1,7 @@
 import { createPgliteConnection, type PgliteConnection } from "@supabase/lite/pglite";
 import { createPostgresConnection, type PostgresConnection } from "@supabase/lite/postgres";
-// Supabase Lite loads this driver by itself, but Deno finds it only if it is asked for here.
-import "postgres";
+// Supabase Lite loads this driver by itself too, but Deno finds it only if it is asked for here.
+import postgres from "postgres";
 import { createLock, type Lock } from "./lock.ts";
 import { normalizeDatabaseError } from "./database_errors.ts";
 import { pgliteSnapshot } from "./pglite_snapshot.ts";
@@ -22,6 +22,11 @@ export interface Database {
   query(text: string, params?: readonly unknown[]): Promise<Row[]>;
   /** Runs any number of statements as the owner, all or none; gives the rows of the last. */
   script(text: string): Promise<Row[]>;
+  /**
+   * Calls `onNotify` for each notification on `channel` until the database is closed. A connection that is lost is made
+   * again; what was notified in between is lost.
+   */
+  listen(channel: string, onNotify: (payload: string) => void): Promise<void>;
   close(): Promise<void>;
 }
 
@@ -43,6 +48,7 @@ export async function openPglite({ snapshot, lock = true }: PgliteOptions): Prom
     exclusive,
     query: (text, params = []) => exclusive(async () => (await connection.driver.query<Row>(text, [...params])).rows),
     script: (text) => exclusive(async () => (await connection.driver.exec(text)).at(-1)?.rows as Row[] ?? []),
+    listen: (channel, onNotify) => exclusive(async () => void await connection.driver.listen(channel, onNotify)),
     close: () => exclusive(() => connection.close()),
   };
 }
@@ -81,14 +87,52 @@ export async function openPostgres(url: string): Promise<Database> {
     await connection.close();
     throw new Error(`Cannot reach the database: ${(error as Error).message}`, { cause: error });
   }
+  const listeners: ReturnType<typeof listenerOn>[] = [];
   return {
     connection: mend(connection),
     exclusive: unlocked,
     query: async (text, params = []) => [...await connection.driver.unsafe<Row[]>(text, [...params] as never[])],
     script: async (text) => lastRows(await connection.driver.unsafe(text).simple()),
-    close: () => connection.close(),
+    async listen(channel, onNotify) {
+      const listener = listenerOn(url, channel, onNotify);
+      listeners.push(listener);
+      await listener.start();
+    },
+    async close() {
+      await Promise.all(listeners.map((listener) => listener.close()));
+      await connection.close();
+    },
   };
 }
+
+/** A connection that listens, and is made again whenever it is lost: the driver's own `listen` tries that only once. */
+function listenerOn(url: string, channel: string, onNotify: (payload: string) => void) {
+  let isOver = false;
+  let retry: ReturnType<typeof setTimeout> | undefined;
+  const options = {
+    max: 1,
+    max_lifetime: null,
+    onnotice: () => {},
+    onnotify: (_channel: string, payload: string) => onNotify(payload),
+    onclose: () => again(),
+  };
+  const client = postgres(url, options);
+  const start = async () => void await client.unsafe(`listen ${channel}`);
+  function again(): void {
+    clearTimeout(retry);
+    if (!isOver) retry = setTimeout(() => start().catch(again), LISTEN_RETRY_MS);
+  }
+  return {
+    start,
+    async close() {
+      isOver = true;
+      clearTimeout(retry);
+      await client.end({ timeout: 0 });
+    },
+  };
+}
+
+const LISTEN_RETRY_MS = 200;
 
 const JSON_TYPE = 114;
 const JSONB_TYPE = 3802;

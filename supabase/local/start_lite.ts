@@ -3,6 +3,7 @@ import { applyMigrations } from "./apply_migrations.ts";
 import { encodeJsonValues } from "./encode_json_values.ts";
 import type { ProjectKeys } from "./keys.ts";
 import type { Database } from "./open_database.ts";
+import { REALTIME_SCHEMA } from "./realtime/realtime_schema.ts";
 
 /** Auth and the REST API, as a function from request to response. */
 export interface Lite {
@@ -20,8 +21,8 @@ export interface LiteOptions {
 }
 
 /**
- * Starts Supabase Lite on a database: makes Auth's schema, the roles and the privileges of a hosted project, applies the
- * migrations, and serves only then, so that what a migration grants or revokes stands.
+ * Starts Supabase Lite on a database: makes the schemas of Auth and Realtime, the roles and the privileges of a hosted
+ * project, applies the migrations, and serves only then, so that what a migration grants or revokes stands.
  *
  * @throws {Error} if a migration fails
  */
@@ -41,6 +42,7 @@ export async function startLite(database: Database, { keys, migrations }: LiteOp
   });
   await database.exclusive(() => app.ensureSystemSchema());
   await database.script(ROLES_AND_PRIVILEGES);
+  await database.script(REALTIME_SCHEMA);
   await applyMigrations(database, migrations);
   const reloadSchema = () => database.exclusive(() => connection.clearSchemaCache());
   await reloadSchema();

@@ -1,6 +1,6 @@
 /**
- * A Supabase project on this machine, without Docker: Auth and REST on PGlite or PostgreSQL, the functions in isolates
- * that live and die as on the platform, all behind one URL.
+ * A Supabase project on this machine, without Docker: Auth, REST and Realtime on PGlite or PostgreSQL, the functions in
+ * isolates that live and die as on the platform, all behind one URL.
  *
  * ```ts
  * const local = await startLocal({ port: 0, wallClockMs: 4_000, env: { OPEN_ROOMS: "false" } });
@@ -19,6 +19,8 @@ import { createKeys, type JwtAlgorithm, type KeyMaterial, type ProjectKeys } fro
 import { type Database, openPglite, openPostgres, type Row } from "./open_database.ts";
 import { startOpenAiStandIn } from "./openai_stand_in.ts";
 import { type FunctionConfig, readConfig, readFunctionsFolder } from "./read_config.ts";
+import type { RealtimeLimits } from "./realtime/limits.ts";
+import { type RealtimeFaults, startRealtime } from "./realtime/start_realtime.ts";
 import { reloadOnChange } from "./reload_on_change.ts";
 import { resignTokens } from "./resign_tokens.ts";
 import { serveSite } from "./serve_site.ts";
@@ -44,6 +46,8 @@ export interface LocalOptions extends Partial<IsolateLimits> {
   deno?: string;
   /** More variables for the isolates. Without an `OPENAI_API_KEY` there, a stand-in for OpenAI is started. */
   env?: Readonly<Record<string, string>>;
+  /** Limits of Realtime. Default, for each that is left out: those of the free plan. */
+  realtime?: Partial<RealtimeLimits>;
   /** A folder of functions, each a folder with an `index.ts`. Default: those of `supabase/config.toml`. */
   functionsDir?: URL;
   /** Default: `supabase/migrations/`. */
@@ -79,6 +83,12 @@ export interface LocalSupabase extends Omit<KeyMaterial, "signingKey"> {
   isolates(): IsolateInfo[];
   /** Kills an isolate (SIGKILL), as the platform does; its clients see 1006. @throws {RangeError} for an unknown id */
   killIsolate(id: string): void;
+  /** Realtime: what is open, and how to make it fail. */
+  readonly realtime: {
+    readonly faults: RealtimeFaults;
+    /** Connections that are open, and the channels joined over them. */
+    count(): { connections: number; channels: number };
+  };
   /** Runs SQL as the owner of the database. The REST API sees what it created. */
   sql<T extends Row = Row>(text: string, params?: readonly unknown[]): Promise<T[]>;
   /** Ends all of it; no process stays. May be called twice. */
@@ -140,9 +150,16 @@ async function start(options: LocalOptions, stack: AsyncDisposableStack): Promis
     migrations: options.migrationsDir ?? new URL("migrations/", SUPABASE),
   });
 
+  const tokens = await resignTokens(keys, { issuer: `${url}/auth/v1`, algorithm: jwtAlgorithm });
+  const realtime = stack.adopt(
+    await startRealtime(database, { keys, tokens, limits: options.realtime, log }),
+    (realtime) => realtime.close(),
+  );
+
   gateway.serve({
     lite,
-    tokens: await resignTokens(keys, { issuer: `${url}/auth/v1`, algorithm: jwtAlgorithm }),
+    realtime,
+    tokens,
     jwks: publicKeySet(keys, jwtAlgorithm),
     functions: served,
     site,
@@ -165,6 +182,7 @@ async function start(options: LocalOptions, stack: AsyncDisposableStack): Promis
     ...(databaseUrl ? { databaseUrl } : {}),
     ...(openAi.OPENAI_REALTIME_URL ? { openAiUrl: openAi.OPENAI_REALTIME_URL } : {}),
     functions: [...served.keys()],
+    realtime: { faults: realtime.faults, count: () => realtime.count() },
     isolates: () =>
       isolates().map((i) => ({ id: i.id, function: i.function, pid: i.pid, state: i.state, ageMs: i.ageMs })),
     killIsolate(id) {
