@@ -17,6 +17,7 @@ const pending = new PendingPromises((count) => isRetired && report({ type: "pend
 Object.assign(globalThis, { EdgeRuntime: { waitUntil: <T>(promise: T): T => pending.waitUntil(promise) } });
 Object.defineProperty(Deno, "serve", { value: serveForParent(Deno.serve), configurable: true });
 obeyParent();
+Deno.addSignalListener("SIGINT", () => {}); // Ctrl-C reaches the isolates too: their parent is the one to end them.
 report({ type: "booting" });
 try {
   await import(entrypoint);

@@ -1,3 +1,4 @@
+import { fetchDependencies } from "./fetch_dependencies.ts";
 import { BootError, Isolate, type IsolateOptions } from "./isolate.ts";
 
 /** Options of a pool: those of its isolates, how many of them take requests, and where to say what happens. */
@@ -16,6 +17,8 @@ export class IsolatePool {
   readonly #options: IsolatePoolOptions;
   readonly #isolates = new Set<Isolate>();
   readonly #replaceTimers = new Set<ReturnType<typeof setTimeout>>();
+  /** Settles when the imports of the code as it is are in Deno's cache. */
+  #fetched?: Promise<void>;
   #turn = 0;
   #isClosed = false;
 
@@ -51,12 +54,16 @@ export class IsolatePool {
    * @throws {BootError} if the new code cannot be loaded
    */
   async reload(): Promise<void> {
+    this.#fetched = this.#fetch();
+    await this.#fetched;
+    if (this.#isClosed) return;
     const old = this.isolates;
     const first = this.#start();
     try {
       await first.booted;
     } catch (error) {
       this.#isolates.delete(first);
+      if (this.#isClosed) return;
       throw error;
     }
     for (const isolate of old) isolate.terminate();
@@ -67,9 +74,14 @@ export class IsolatePool {
   async close(): Promise<void> {
     this.#isClosed = true;
     for (const timer of this.#replaceTimers) clearTimeout(timer);
+    await this.#fetched?.catch(() => {}); // Whoever asked for an isolate has the error.
     const { isolates } = this;
     for (const isolate of isolates) isolate.kill();
     await Promise.all(isolates.map((isolate) => isolate.ended));
+  }
+
+  #fetch(): Promise<void> {
+    return fetchDependencies(this.#options.function, this.#options.deno);
   }
 
   #serving(): Isolate[] {
@@ -78,6 +90,7 @@ export class IsolatePool {
 
   /** Starts what is missing; settles when one isolate takes requests. @throws {BootError} if none can */
   async #boot(): Promise<void> {
+    await (this.#fetched ??= this.#fetch());
     await Promise.any(this.#fill().map((isolate) => isolate.booted)).catch((error: AggregateError) => {
       throw error.errors[0];
     });
