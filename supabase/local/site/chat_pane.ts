@@ -1,5 +1,10 @@
 import type { ChatClientFrame } from "../../../shared/protocol/chat_client_frames.ts";
-import type { ChatConnectionFrame, ChatServerFrame, Message } from "../../../shared/protocol/chat_server_frames.ts";
+import type {
+  AckFrame,
+  ChatConnectionFrame,
+  ChatServerFrame,
+  Message,
+} from "../../../shared/protocol/chat_server_frames.ts";
 import type { Account, User } from "./account.ts";
 import { find } from "./find.ts";
 import { functionAddress } from "./function_address.ts";
@@ -24,7 +29,8 @@ interface Place {
 interface Unsent {
   readonly frame: string;
   readonly bubble: Bubble;
-  isStored: boolean;
+  /** The message's id, once it is stored. */
+  id?: string;
 }
 
 /** The pane of `chat`: one room, with everyone in it. The room stands in the page's address, to be shared. */
@@ -57,14 +63,10 @@ export function openChatPane(pane: HTMLElement, account: Account, user: User): (
     history.replaceState(null, "", url);
     return view.connect({
       greeting: "connection",
-      address: async (renewToken) =>
-        functionAddress("chat", {
-          room,
-          since: place?.since.toString(),
-          epoch: place?.epoch,
-          session,
-          jwt: await account.token(renewToken),
-        }),
+      async address(renewToken) {
+        const token = await account.token(renewToken);
+        return functionAddress("chat", { room, since: place?.since.toString(), epoch: place?.epoch, session }, token);
+      },
       onReady: (greeting) => arrived(greeting as unknown as ChatConnectionFrame),
       onFrame: (_, frame) => received(frame as ChatServerFrame | undefined),
     });
@@ -86,7 +88,7 @@ export function openChatPane(pane: HTMLElement, account: Account, user: User): (
       socket.send(encode({ type: "history", room, limit: HISTORY_LENGTH }));
     }
     // The server knows by the `client_id` what it has already.
-    for (const { frame, isStored } of outbox.values()) if (!isStored) socket.send(frame);
+    for (const { frame, id } of outbox.values()) if (id === undefined) socket.send(frame);
   }
 
   function received(frame: ChatServerFrame | undefined): void {
@@ -97,7 +99,7 @@ export function openChatPane(pane: HTMLElement, account: Account, user: User): (
       case "history":
         return frame.messages.forEach(show);
       case "ack":
-        return stored(frame.client_id);
+        return stored(frame);
       case "message_edited":
         return isNew(frame.seq) ? change(frame.message_id, { text: frame.body, note: "edited" }) : undefined;
       case "message_deleted":
@@ -109,7 +111,7 @@ export function openChatPane(pane: HTMLElement, account: Account, user: User): (
       case "presence":
         return people.update(frame);
       case "typing":
-        return people.typing(frame.user_id, frame.name);
+        return frame.user_id === user.id ? undefined : people.typing(frame.user_id, frame.name);
       case "error":
         return refused(frame.ref, frame.code, frame.message);
     }
@@ -125,7 +127,9 @@ export function openChatPane(pane: HTMLElement, account: Account, user: User): (
   function show(message: Message): void {
     const { id, seq, sender, client_id, body, created_at, edited_at, deleted_at } = message;
     const isOwn = sender.id === user.id;
-    if (isOwn && client_id !== undefined) takeOut(client_id);
+    for (const [clientId, unsent] of outbox) {
+      if (unsent.id === id || (isOwn && clientId === client_id)) takeOut(clientId);
+    }
     if (bubbles.has(id)) return;
     const bubble: Bubble = {
       order: seq,
@@ -152,9 +156,10 @@ export function openChatPane(pane: HTMLElement, account: Account, user: User): (
     outbox.delete(clientId);
   }
 
-  function stored(clientId = ""): void {
-    const unsent = outbox.get(clientId);
-    if (unsent) unsent.isStored = true;
+  function stored({ client_id = "", id }: AckFrame): void {
+    const unsent = outbox.get(client_id);
+    if (bubbles.has(id)) takeOut(client_id);
+    else if (unsent) unsent.id = id;
   }
 
   function refused(ref: string | undefined, code: string, message: string): void {
@@ -175,7 +180,7 @@ export function openChatPane(pane: HTMLElement, account: Account, user: User): (
       note: "on its way",
       state: "pending",
     };
-    outbox.set(client_id, { frame, bubble, isStored: false });
+    outbox.set(client_id, { frame, bubble });
     messages.add(bubble);
     socket.send(frame);
   }

@@ -1,6 +1,6 @@
 import type { Account } from "./account.ts";
 import { find } from "./find.ts";
-import { functionAddress } from "./function_address.ts";
+import { functionAddress, type SocketAddress } from "./function_address.ts";
 import type { LiveSocket } from "./live_socket.ts";
 import { type Bubble, MessageList } from "./message_list.ts";
 import { SocketView } from "./socket_view.ts";
@@ -29,10 +29,10 @@ export function openEchoPane(pane: HTMLElement, account: Account, userName: stri
     return view.connect({ greeting: "connection", address, onReady: forgetLost, onFrame: received });
   }
 
-  async function address(renewToken: boolean): Promise<URL> {
+  async function address(renewToken: boolean): Promise<SocketAddress> {
     if (connectAs.value === "nobody") return functionAddress("echo", {});
     const token = await account.token(renewToken);
-    return functionAddress("echo", { jwt: connectAs.value === "broken" ? broken(token) : token });
+    return functionAddress("echo", {}, connectAs.value === "broken" ? broken(token) : token);
   }
 
   function send(data: Sent["data"], text: string): void {

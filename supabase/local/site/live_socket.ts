@@ -1,5 +1,6 @@
 import { CLOSE_CODES, type CloseCodeEntry, retryAfter } from "../../../shared/protocol/codes.ts";
 import type { ErrorFrame } from "../../../shared/protocol/connection_frames.ts";
+import type { SocketAddress } from "./function_address.ts";
 
 /** Where a live socket is: `moving` has one socket and opens the next, `waiting` has none and will open one. */
 export type SocketState = "connecting" | "open" | "moving" | "waiting" | "stopped";
@@ -36,8 +37,8 @@ export interface Greeting {
 
 /** What a live socket is told at its start. */
 export interface LiveSocketOptions {
-  /** Where to connect, asked before each socket. `renewToken`: the last token was refused, or is about to expire. */
-  address(renewToken: boolean): Promise<URL>;
+  /** Where to connect, asked before each socket. `renewToken`: the last token was refused. */
+  address(renewToken: boolean): Promise<SocketAddress>;
   /** The type of the frame that says that the socket is ready. */
   readonly greeting: string;
   /** A socket is ready; from here on frames go to this one. */
@@ -116,7 +117,7 @@ export class LiveSocket {
     this.#retryAt = undefined;
     this.#dialling = true;
     this.#tell();
-    let address: URL | undefined;
+    let address: SocketAddress | undefined;
     try {
       address = await this.#options.address(this.#renewToken);
     } catch (error) {
@@ -129,8 +130,8 @@ export class LiveSocket {
     this.#open(address);
   }
 
-  #open(address: URL): void {
-    const leg: Leg = { socket: new WebSocket(address) };
+  #open({ url, protocols }: SocketAddress): void {
+    const leg: Leg = { socket: new WebSocket(url, [...protocols]) };
     this.#next = leg;
     const { socket } = leg;
     socket.binaryType = "arraybuffer";
@@ -174,7 +175,6 @@ export class LiveSocket {
     } else if (leg === this.#current && isFrame(frame, "reconnect")) {
       this.#dialAfter(Number(frame.after_ms) || 0);
     } else if (leg === this.#current && isFrame(frame, "token_expiring")) {
-      this.#renewToken = true;
       void this.#dial();
     }
   }

@@ -11,9 +11,13 @@ export interface Bubble {
   /** What is to be said about it: that it is on its way, was edited, failed. */
   note?: string;
   state?: "pending" | "failed" | "deleted";
+  /** More of the text is to come: a screen reader waits for all of it. */
+  isUnfinished?: boolean;
 }
 
-/** A list of bubbles, scrolled to the newest unless its reader has scrolled up. */
+const MOST_BUBBLES = 500;
+
+/** A list of the last 500 bubbles, scrolled to the newest unless its reader has scrolled up. */
 export class MessageList {
   readonly #list: HTMLElement;
   readonly #items: { bubble: Bubble; item: HTMLElement }[] = [];
@@ -31,6 +35,7 @@ export class MessageList {
       this.#items.splice(after + 1, 0, entry);
       this.#list.insertBefore(entry.item, this.#items[after + 2]?.item ?? null);
       this.#paint(entry);
+      if (this.#items.length > MOST_BUBBLES) this.#items.shift()!.item.remove();
     });
   }
 
@@ -56,7 +61,8 @@ export class MessageList {
   }
 
   #paint({ bubble, item }: { bubble: Bubble; item: HTMLElement }): void {
-    const { from, isOwn, text, at, note, state } = bubble;
+    const { from, isOwn, text, at, note, state, isUnfinished = false } = bubble;
+    item.ariaBusy = String(isUnfinished);
     item.className = ["message", isOwn ? "own" : "", state ?? ""].join(" ").trim();
     item.replaceChildren(
       element(

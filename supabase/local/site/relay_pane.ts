@@ -24,7 +24,7 @@ export function openRelayPane(pane: HTMLElement, account: Account, userName: str
 
   const socket = view.connect({
     greeting: "session.created",
-    address: async (renewToken) => functionAddress("relay/openai", { jwt: await account.token(renewToken) }),
+    address: async (renewToken) => functionAddress("relay/openai", {}, await account.token(renewToken)),
     onReady() {
       if (++sessions > 1) messages.say("A new conversation: the one before ended with its isolate.");
     },
@@ -52,7 +52,13 @@ export function openRelayPane(pane: HTMLElement, account: Account, userName: str
       known.text += delta;
       return messages.update(known);
     }
-    const bubble: Bubble = { from: { id: "model", name: model }, isOwn: false, text: delta, at: new Date() };
+    const bubble: Bubble = {
+      from: { id: "model", name: model },
+      isOwn: false,
+      text: delta,
+      at: new Date(),
+      isUnfinished: true,
+    };
     answers.set(response, bubble);
     messages.add(bubble);
   }
@@ -60,10 +66,9 @@ export function openRelayPane(pane: HTMLElement, account: Account, userName: str
   function finish(response: string, status = "completed"): void {
     const bubble = answers.get(response);
     answers.delete(response);
-    if (status === "completed") return;
-    if (!bubble) return view.warn(status, "The model gave no answer.");
-    bubble.note = status;
-    messages.update(bubble);
+    if (bubble) {
+      messages.update(Object.assign(bubble, { isUnfinished: false, note: status === "completed" ? "" : status }));
+    } else if (status !== "completed") view.warn(status, "The model gave no answer.");
   }
 
   find<HTMLFormElement>(".composer", pane).onsubmit = (event) => {
