@@ -383,6 +383,15 @@ export class Connection {
     this.#ended = true;
     for (const timer of this.#timers) clearTimeout(timer);
     this.#timers.clear();
+    // Whatever the runtime keeps of a socket (a peer that vanished stays CLOSING) must not keep the connection with it.
+    // One that is not open yet has to be closed when it is.
+    if (this.#isOpen) {
+      this.#socket.onopen =
+        this.#socket.onmessage =
+        this.#socket.onclose =
+        this.#socket.onerror =
+          null;
+    }
     close?.();
     this.#context.processes.demonitor(this.pid, this.#target);
     this.#leave(this.#target, leaveReason, this.#metadata);
