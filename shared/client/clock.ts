@@ -1,0 +1,14 @@
+/** Time, as the client is given it: tests bring their own. */
+export interface Clock {
+  /** Milliseconds from any origin; never goes back. */
+  now(): number;
+  setTimeout(action: () => void, delayMs: number): unknown;
+  clearTimeout(timer: unknown): void;
+}
+
+/** The clock of the page or the process. */
+export const systemClock: Clock = {
+  now: () => performance.now(),
+  setTimeout: (action, delayMs) => setTimeout(action, delayMs),
+  clearTimeout: (timer) => clearTimeout(timer as ReturnType<typeof setTimeout>),
+};
