@@ -9,6 +9,7 @@ import {
   type RoomKind,
   type RoomView,
   type Store,
+  SYSTEM_USER,
   type Write,
   type Written,
 } from "./store.ts";
@@ -147,7 +148,8 @@ export function memoryStore(options: MemoryStoreOptions = {}): MemoryStore {
     if (earlier !== undefined) return ok(writtenBefore(earlier));
     const room = rooms.get(write.room);
     if (room === undefined) return err(ROOM_NOT_FOUND);
-    const refusal = refusalToWrite(room, write.actor.id, ROOM_NOT_FOUND);
+    const isSystem = write.actor.id === SYSTEM_USER;
+    const refusal = isSystem ? undefined : refusalToWrite(room, write.actor.id, ROOM_NOT_FOUND);
     if (refusal !== undefined) return err(refusal);
     if (write.reply_to !== undefined && messages.get(write.reply_to)?.room !== room) return err(MESSAGE_NOT_FOUND);
 
@@ -243,12 +245,15 @@ export function memoryStore(options: MemoryStoreOptions = {}): MemoryStore {
 
   function openDirect(user: string, other: string): Result<RoomView, Failure> {
     if (user === other) return err({ code: "bad_request", message: "There is no room of a user with himself." });
-    if (!users(other)) return err({ code: "not_found", message: "There is no such user." });
     const pair = [user, other].sort();
     const id = `dm:${pair.join(":")}`;
-    const room = rooms.get(id) ?? openRoom(id, "dm");
-    if (room.head === 0) { for (const one of pair) setMember(room, one, "member"); }
-    return viewFor(room, user);
+    if (!rooms.has(id)) {
+      if (other === SYSTEM_USER || !users(other)) return err({ code: "not_found", message: "There is no such user." });
+      const room = openRoom(id, "dm");
+      for (const one of pair) if (one !== SYSTEM_USER) setMember(room, one, "member");
+    }
+    const { kind, epoch, head } = rooms.get(id)!;
+    return ok({ room: id, kind, epoch, head, role: "member" });
   }
 
   return {
@@ -366,10 +371,6 @@ function viewOf(room: Room, user: string): RoomView {
   return { room: id, kind, epoch, head, role: room.members.get(user)!.role };
 }
 
-function viewFor(room: Room, user: string): Result<RoomView, Failure> {
-  return room.members.has(user) ? ok(viewOf(room, user)) : err(ROOM_NOT_FOUND);
-}
-
 function written(message: StoredMessage, event: LogEvent, at: string): Written {
   return { id: message.id, room: message.room.id, seq: event.seq, created_at: at, event };
 }
@@ -427,7 +428,7 @@ function frameOf(room: Room, entry: Entry): LogFrame {
 function messageAsSent(message: StoredMessage): Message {
   const { room, sender } = message;
   const reactions = [...message.reactions].map(([emoji, users]): [string, string[]] => [emoji, [...users]]);
-  const recipient = [...room.members.keys()].find((user) => user !== sender.id);
+  const recipient = room.id.split(":").slice(1).find((user) => user !== sender.id);
   return {
     id: message.id,
     room: room.id,

@@ -33,6 +33,11 @@ return coalesce(
   nullif(current_setting('request.jwt.claims', true), '')::jsonb ->> 'sub'
 )::uuid;
 
+-- In whose name the server itself writes: no row of auth.users, no member, and may send a message to every room.
+create function edge_sockets.system_user() returns uuid
+language sql immutable
+return '00000000-0000-0000-0000-000000000000'::uuid;
+
 -- The limits of a message; replace a function to change one.
 create function edge_sockets.max_body_length() returns integer language sql immutable return 16000;
 -- Twice what the store lets through, as jsonb writes a space after each comma and colon.
@@ -436,7 +441,8 @@ create function edge_sockets.user_exists(id uuid) returns boolean
 language plpgsql stable set search_path = '' as $$
 begin
   -- Planned when it is reached, so that a database without Auth takes every id.
-  return to_regclass('auth.users') is null or (select exists (select from auth.users u where u.id = user_exists.id));
+  return id <> edge_sockets.system_user()
+    and (to_regclass('auth.users') is null or (select exists (select from auth.users u where u.id = user_exists.id)));
 end $$;
 
 create function edge_sockets.owns_too_many(owner uuid) returns boolean
@@ -473,7 +479,8 @@ begin
         then rate.window_start else excluded.window_start end
     returning rate.user_id, rate.sent
   )
-  select coalesce(array_agg(user_id), '{}') into limited from counted where sent > edge_sockets.max_messages_per_user();
+  select coalesce(array_agg(user_id), '{}') into limited from counted
+    where sent > edge_sockets.max_messages_per_user() and user_id <> edge_sockets.system_user();
   return limited;
 end $$;
 
@@ -519,8 +526,9 @@ begin
       end as earlier,
       case
         when earlier.id is not null then null
-        when r.id is null or (member.user_id is null and r.kind <> 'public') then 'room_not_found'
-        when member.user_id is null then 'forbidden'
+        when r.id is null then 'room_not_found'
+        when member.user_id is null and item.sender_id <> edge_sockets.system_user() then
+          case r.kind when 'public' then 'forbidden' else 'room_not_found' end
         when item.reply_to is not null and not exists (
           select from public.messages m where m.id = item.reply_to and m.room_id = item.room_id
         ) then 'message_not_found'
@@ -786,16 +794,21 @@ begin
   end if;
   select * into r from public.rooms where id = direct_id;
   if r.id is null then
-    if not edge_sockets.user_exists(member) or not edge_sockets.user_exists(other) then
+    if not (member = edge_sockets.system_user() or edge_sockets.user_exists(member))
+      or not edge_sockets.user_exists(other)
+    then
       return edge_sockets.refusal('not_found');
     end if;
     insert into public.rooms (id, kind) values (direct_id, 'dm') on conflict do nothing;
     if found then
-      insert into public.room_members (room_id, user_id) select direct_id, unnest(pair);
+      insert into public.room_members (room_id, user_id)
+        select direct_id, one from unnest(pair) as one where one <> edge_sockets.system_user();
     end if;
     select * into r from public.rooms where id = direct_id;
   end if;
-  if not exists (select from public.room_members rm where rm.room_id = r.id and rm.user_id = member) then
+  if member <> edge_sockets.system_user()
+    and not exists (select from public.room_members rm where rm.room_id = r.id and rm.user_id = member)
+  then
     return edge_sockets.refusal('room_not_found');
   end if;
   return edge_sockets.success(edge_sockets.view_json(r, 'member'));

@@ -2,7 +2,15 @@ import { assertEquals, assertNotEquals } from "@std/assert";
 import { LogFrame, Message, type Sender } from "../../shared/protocol/chat_server_frames.ts";
 import type { Failure } from "../../shared/protocol/codes.ts";
 import type { Result } from "../../shared/protocol/result.ts";
-import type { LogEvent, Role, RoomKind, Store, Write, Written } from "../../shared/store/store.ts";
+import {
+  type LogEvent,
+  type Role,
+  type RoomKind,
+  type Store,
+  SYSTEM_USER,
+  type Write,
+  type Written,
+} from "../../shared/store/store.ts";
 import { ensure } from "../store/ensure.ts";
 
 /** A store to test, and what sets its rooms up: the SQL functions of the same names, called by the server. */
@@ -598,6 +606,31 @@ const PROMISES: Readonly<Record<string, (opened: OpenedStore) => Promise<void>>>
     assertEquals(codeOf(await opened.store.history(eve.id, room, undefined, 10)), "room_not_found");
     assertEquals(codeOf(await opened.store.join(eve, room, { createRooms: true })), "room_not_found");
     assertEquals((await opened.store.heads([], [eve.id])).roomsOfUsers.get(eve.id), []);
+  },
+
+  async "post() and openDirect() let the system's user write to every room and user, and nothing else"(opened) {
+    const { room, ann } = await twoMembers(opened);
+    const system = { id: SYSTEM_USER, name: "system" };
+    const job = { ...message(system, room, "from a job"), client_id: `job-${room}` };
+    const [written, again] = await posted(opened.store, [job, job]);
+    assertEquals(shownIn(written!).sender, system);
+    assertEquals([again!.id, again!.event], [written!.id, undefined]);
+    const refused = await opened.store.post([
+      message(system, newRoomId(), "nowhere"),
+      { kind: "delete", actor: system, message_id: written!.id },
+      { kind: "read", actor: system, message_id: written!.id },
+    ]);
+    assertEquals(refused.map(codeOf), ["room_not_found", "message_not_found", "message_not_found"]);
+
+    assertEquals(codeOf(await opened.store.openDirect(ann, SYSTEM_USER)), "not_found");
+    const direct = await opened.store.openDirect(system, ann.id);
+    ensure(direct.ok);
+    assertEquals([direct.value.room, direct.value.head], [`dm:${[ann.id, SYSTEM_USER].sort().join(":")}`, 1]);
+    const [notice] = await posted(opened.store, [message(system, direct.value.room, "to Ann")]);
+    const [answer] = await posted(opened.store, [message(ann, direct.value.room, "from Ann")]);
+    assertEquals([shownIn(notice!).recipient, shownIn(answer!).recipient], [ann.id, SYSTEM_USER]);
+    assertEquals(await opened.store.unread(ann.id, direct.value.room), { ok: true, value: 1 });
+    assertEquals(codeOf(await opened.store.openDirect(ann, SYSTEM_USER)), "ok");
   },
 };
 
