@@ -1,5 +1,5 @@
 /** `chat`: authenticated rooms whose messages last. The protocol is in docs/protocol.md. */
-import { createAuthenticator, readAuthSettings } from "../../shared/auth/mod.ts";
+import { createAuthenticator, readAuthSettings, readSecretKeys } from "../../shared/auth/mod.ts";
 import { memoryBus } from "../../shared/bus/memory_bus.ts";
 import { readSocketSettings, serveSockets } from "../../shared/connection/mod.ts";
 import { Isolate } from "../../shared/isolate/isolate.ts";
@@ -17,7 +17,8 @@ const isolate = new Isolate({ id: processes.isolateId, ...settings.isolate });
 const bus = memoryBus();
 const peers = new Peers({ isolateId: isolate.id, broadcast: bus });
 connectProcesses(processes, bus, peers);
-const storage = readStoreSettings(env);
+const secretKeys = readSecretKeys(env);
+const storage = readStoreSettings(env, secretKeys[0]);
 const chat = createChat({
   store: groupCommit(storage.backend === "supabase" ? supabaseStore(storage) : memoryStore()),
   bus,
@@ -25,7 +26,9 @@ const chat = createChat({
   authenticator: createAuthenticator(readAuthSettings(env)),
   processes,
   isolate,
+  secretKeys,
   createRooms: env.OPEN_ROOMS !== "false",
 });
 
-Deno.serve(serveSockets(chat.handle, { ...settings.sockets, isolate, health: chat.health }));
+const { handle, http, health } = chat;
+Deno.serve(serveSockets(handle, { ...settings.sockets, isolate, http, health }));

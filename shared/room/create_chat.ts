@@ -6,6 +6,7 @@ import type { Peers } from "../isolate/peers.ts";
 import type { Processes } from "../process/mod.ts";
 import { type RoomView, type Store, StoreUnavailable } from "../store/store.ts";
 import { type ChatContext, ChatSession, expiryOf } from "./chat_session.ts";
+import { postMessage } from "./post_message.ts";
 import { rawSession } from "./raw_session.ts";
 import { type ChatRequest, readChatRequest } from "./read_chat_request.ts";
 import type { RoomLimits } from "./room.ts";
@@ -19,6 +20,8 @@ export interface ChatOptions {
   readonly authenticator: Authenticator;
   readonly processes: Processes;
   readonly isolate: Isolate;
+  /** Whoever has one of these may post as the system: see `postMessage`. Without one nobody may. */
+  readonly secretKeys?: readonly string[];
   /** Whether a public room that does not exist is made by the first who joins; default true. */
   readonly createRooms?: boolean;
   readonly limits?: Partial<RoomLimits>;
@@ -35,6 +38,8 @@ export interface ChatOptions {
 export interface Chat {
   /** Answers requests for sockets. */
   readonly handle: SocketHandler;
+  /** Answers plain requests: `POST /chat/messages`. */
+  readonly http: (request: Request) => Promise<Response> | undefined;
   /** What `/health` shows of it. */
   readonly health: () => { rooms: number };
   /** Ends timers and subscriptions. */
@@ -47,7 +52,7 @@ export interface Chat {
  */
 export function createChat(options: ChatOptions): Chat {
   const { store, bus, authenticator, processes, isolate, createRooms = true, onError = logError } = options;
-  const { limits, headCheckMs, leaveGraceMs, lingerMs, peers } = options;
+  const { secretKeys = [], limits, headCheckMs, leaveGraceMs, lingerMs, peers } = options;
   const rooms = new Rooms({
     store,
     bus,
@@ -81,6 +86,10 @@ export function createChat(options: ChatOptions): Chat {
         if (!(error instanceof StoreUnavailable)) throw error;
         return refuse({ code: "store_unavailable", message: "The database cannot be reached: connect again" });
       }
+    },
+    http: (request) => {
+      const isPost = request.method === "POST" && new URL(request.url).pathname.endsWith("/messages");
+      return isPost ? postMessage(request, { store, rooms, secretKeys }) : undefined;
     },
     health: () => ({ rooms: rooms.count }),
     close: () => rooms.close(),

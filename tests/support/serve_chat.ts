@@ -77,7 +77,9 @@ export function serveChat(options: ServeChatOptions = {}): ServedChat {
     onError,
     ...chatOptions,
   });
-  const served = serve(serveSockets(chat.handle, { isolate, processes, health: chat.health, onError, ...sockets }));
+  const served = serve(
+    serveSockets(chat.handle, { isolate, processes, http: chat.http, health: chat.health, onError, ...sockets }),
+  );
   return {
     store: store as MemoryStore,
     isolate,
