@@ -1,0 +1,92 @@
+/**
+ * Measures what the functions cost, each beside its peer in the same run; docs/bench.md says how and what came out.
+ *
+ * ```
+ * deno task bench                       rooms of 10 and 100, the store, connecting; three rounds
+ * deno task bench --rounds 5 --large    rooms of 1,000 as well
+ * deno task bench --only fan-out        one part: fan-out, store or connecting
+ * deno task bench --out                 the tables go into docs/bench.md, too
+ * deno task bench --deno 2.1.4          the servers run on the hosted platform's Deno
+ * ```
+ */
+// deno-lint-ignore-file no-console
+import { parseArgs } from "@std/cli/parse-args";
+import { denoPath } from "../support/deno_versions.ts";
+import { benchTokens } from "./bench_tokens.ts";
+import { benchFanOut, fanOutCases } from "./fan_out.ts";
+import { chat, plainRoom } from "./systems.ts";
+import { markdownTable, type Section, withSection } from "./table.ts";
+
+const PAGE = new URL("../../docs/bench.md", import.meta.url);
+/** A bench that hangs must not hang whoever waits for it. */
+const TIME_LIMIT_MS = 30 * 60_000;
+
+const flags = parseArgs(Deno.args, {
+  string: ["rounds", "seconds", "only", "deno"],
+  boolean: ["large", "out"],
+  default: { rounds: "3", seconds: "2" },
+});
+const rounds = positive("rounds", flags.rounds);
+const seconds = positive("seconds", flags.seconds);
+const deno = flags.deno === undefined ? undefined : await denoPath(flags.deno);
+
+const timeLimit = setTimeout(() => {
+  console.error(`The bench took more than ${TIME_LIMIT_MS / 60_000} minutes: given up`);
+  Deno.exit(1); // What it started ends with its input.
+}, TIME_LIMIT_MS);
+
+const startedAt = performance.now();
+const parts: Record<string, () => Promise<Section>> = {
+  "fan-out": async () => {
+    const tokens = await benchTokens();
+    const systems = [
+      plainRoom({ deno }),
+      chat(tokens, { batch: false, deno }),
+      chat(tokens, { batch: true, deno }),
+    ];
+    const members = flags.large ? [10, 100, 1_000] : [10, 100];
+    return await benchFanOut({ systems, cases: fanOutCases({ members, seconds }), rounds, log });
+  },
+};
+const names = flags.only === undefined ? Object.keys(parts) : [flags.only];
+const sections: Section[] = [];
+for (const name of names) {
+  const part = parts[name];
+  if (part === undefined) {
+    throw new RangeError(`Cannot measure "${name}": the parts are ${Object.keys(parts).join(", ")}`);
+  }
+  sections.push(await part());
+}
+for (const section of sections) {
+  console.log(`\n${section.name}, medians of ${rounds} rounds\n\n${markdownTable(section)}`);
+}
+console.log(`\n${machine()}`);
+if (flags.out) await writePage();
+clearTimeout(timeLimit);
+
+async function writePage(): Promise<void> {
+  let page = await Deno.readTextFile(PAGE);
+  for (const section of sections) page = withSection(page, section, `${markdownTable(section)}\n\n${machine()}`);
+  await Deno.writeTextFile(PAGE, page);
+  await new Deno.Command(Deno.execPath(), { args: ["fmt", "--quiet", PAGE.pathname] }).output();
+  console.log("Written to docs/bench.md");
+}
+
+/** What the figures were measured on, and how busy that was: without it they mean nothing. */
+function machine(): string {
+  const load = Deno.loadavg()[0]!.toFixed(1);
+  return `Medians of ${rounds} rounds, Deno ${flags.deno ?? Deno.version.deno}, ` +
+    `${navigator.hardwareConcurrency} cores, load average ${load} at the end.`;
+}
+
+function log(line: string): void {
+  console.log(`${((performance.now() - startedAt) / 1000).toFixed(0).padStart(4)} s  ${line}`);
+}
+
+function positive(name: string, raw: string): number {
+  const value = Number(raw);
+  if (!(value > 0)) {
+    throw new RangeError(`Cannot measure as --${name} must be a positive number: current value is "${raw}"`);
+  }
+  return value;
+}
