@@ -8,7 +8,7 @@ const SHOWN_BY: Readonly<Record<number, readonly [file: string, test: string]>> 
   1009: ["connection/limits_test.ts", "a frame of ${limit} bytes passes"],
   1011: ["connection/ends_test.ts", "a target that ends closes its connections"],
   1012: ["connection/lifetimes_test.ts", "an isolate that drains tells each connection"],
-  1013: ["connection/slow_reader_test.ts", "a client that stops reading is dropped with 1013"],
+  1013: ["integration/slow_reader_test.ts", "a client that stops reading is dropped with 1013"],
   4400: ["connection/refusals_test.ts", "a refusal reaches the socket as error frame"],
   4401: ["connection/lifetimes_test.ts", "a token that ends is announced 60 s before"],
   4403: ["connection/http_test.ts", "an origin may connect, or read an answer"],

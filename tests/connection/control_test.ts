@@ -1,6 +1,7 @@
 import { assert, assertEquals } from "@std/assert";
 import { type ClientMessage, type JoinMessage, relayTo } from "../../shared/connection/mod.ts";
-import type { Pid, Processes } from "../../shared/process/mod.ts";
+import type { Inbox, Pid, Processes, ProcessMessage } from "../../shared/process/mod.ts";
+import { eventually } from "../support/eventually.ts";
 import { startKernel } from "./kernel.ts";
 
 Deno.test("ws.control moves a connection: the old target hears ws.leave, the new one ws.join and every later frame", async () => {
@@ -102,4 +103,27 @@ Deno.test("a transfer while frames flow both ways loses none and reorders none o
   const joins = log.filter((line) => line.endsWith("join")).length;
   assert(joins > 100, `transfers happened: ${joins}`);
   assertEquals(log.filter((line) => line.endsWith("leave")).length, joins - 1);
+});
+
+Deno.test("frames that wait for a process which hands the connection on and ends go to the new target", async () => {
+  await using kernel = startKernel(({ processes }) =>
+    relayTo(processes.spawn(async (inbox: Inbox) => {
+      for await (const { topic, payload } of inbox as AsyncIterable<ProcessMessage<ClientMessage>>) {
+        if (topic !== "ws.message") continue;
+        // As a process would that asks a database who this is, while the client goes on sending.
+        await eventually("the rest has come", async () => (await kernel.health()).counters.messages_in === 4);
+        processes.send(payload.client_pid, "ws.control", { target_pid: room.pid, metadata: { name: payload.data } });
+        return;
+      }
+    }))
+  );
+  const room = kernel.spawnTarget();
+  await using client = await kernel.connect();
+  for (const frame of ["ada", "one", "two", "three"]) client.send(frame);
+  const { client_pid } = await room.next("ws.join");
+  for (const data of ["one", "two", "three"]) {
+    assertEquals(await room.next("ws.message"), { client_pid, type: "text", data, metadata: { name: "ada" } });
+  }
+  client.send("four");
+  assertEquals((await room.next("ws.message")).data, "four");
 });

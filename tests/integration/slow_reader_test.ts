@@ -2,7 +2,7 @@ import { assert, assertEquals } from "@std/assert";
 import { relayTo } from "../../shared/connection/mod.ts";
 import { eventually } from "../support/eventually.ts";
 import { BINARY, TEXT } from "../support/raw_socket.ts";
-import { startKernel } from "./kernel.ts";
+import { startKernel } from "../connection/kernel.ts";
 
 const MIB = 1024 * 1024;
 

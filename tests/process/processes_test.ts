@@ -1,3 +1,4 @@
+// deno-lint-ignore-file no-console
 import { assert, assertEquals, assertThrows } from "@std/assert";
 import { EXIT, type ExitNotice, type Inbox, Processes, type Self } from "../../shared/process/mod.ts";
 
@@ -240,6 +241,44 @@ Deno.test("the end of a monitored process, and what must arrive, pass a full mai
   gate.resolve();
   await until(() => got.length === 2);
   assertEquals(got, [EXIT, "last"]);
+});
+
+Deno.test("takeBack() gives a sender what waits of its own, in order, and leaves the rest as it was", async () => {
+  const { processes } = testProcesses();
+  const gate = Promise.withResolvers<void>();
+  const got: unknown[] = [];
+  const pid = processes.spawn({
+    wait: () => gate.promise,
+    x: (payload: unknown) => got.push(payload),
+  });
+  const [mine, other] = [{ messages: 0, bytes: 0 }, { messages: 0, bytes: 0 }];
+  processes.send(pid, "wait", 0);
+  for (let i = 0; i < 6; i++) processes.send(pid, "x", i, 10 + i, i % 2 ? mine : other);
+  processes.notify(pid, "x", "nobody's");
+  const returned = processes.takeBack(pid, mine).map(({ topic, payload, bytes }) => [topic, payload, bytes]);
+  assertEquals(returned, [["x", 1, 11], ["x", 3, 13], ["x", 5, 15]]);
+  assertEquals([mine, other], [{ messages: 0, bytes: 0 }, { messages: 3, bytes: 36 }]);
+  assertEquals(processes.takeBack(pid, mine), []);
+  assertEquals(processes.takeBack("test.999", mine), []);
+  gate.resolve();
+  await until(() => got.length === 4);
+  assertEquals(got, [0, 2, 4, "nobody's"]);
+  assertEquals(other, { messages: 0, bytes: 0 });
+});
+
+Deno.test("who hears of crashes may throw, and a sender hears nothing of it", () => {
+  const { error } = console;
+  const lines: unknown[] = [];
+  console.error = (...line: unknown[]) => lines.push(line);
+  try {
+    const processes = new Processes({ isolateId: "test", onCrash: () => boom() });
+    const pid = processes.spawn({ x: () => boom() });
+    assertEquals([processes.send(pid, "x", 0), processes.count], ["ok", 0]);
+    processes.exit(processes.spawn({}, { onExit: () => boom() }));
+    assertEquals([lines.length, processes.count], [2, 0]);
+  } finally {
+    console.error = error;
+  }
 });
 
 Deno.test("a mailbox of 100,000 messages is emptied in order and in linear time", async () => {
