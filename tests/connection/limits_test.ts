@@ -1,4 +1,4 @@
-import { assert, assertEquals, assertRejects } from "@std/assert";
+import { assertEquals, assertRejects } from "@std/assert";
 import { install } from "@sinonjs/fake-timers";
 import { relayTo } from "../../shared/connection/mod.ts";
 import { eventually } from "../support/eventually.ts";
