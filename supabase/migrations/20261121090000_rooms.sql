@@ -1126,8 +1126,8 @@ begin
 end $$;
 
 --
--- Who sees what. Row level security holds by itself, whatever is granted; nobody is forced on the owner of the tables,
--- as the functions above run as the owner.
+-- Who sees what. Row level security holds by itself, whatever is granted. It is not forced on the tables' owner: the
+-- functions above run as the owner, who bypasses it on a hosted project in any case.
 --
 
 -- The rooms of the caller. Runs as its owner, as the policy of room_members uses it.
