@@ -8,7 +8,7 @@ import { within } from "../support/within.ts";
 import { enter, openPage, warmUp } from "./open_page.ts";
 
 const chromium = requires("chromium");
-const STEP_DEADLINE_MS = 45_000;
+const STEP_DEADLINE_MS = 60_000;
 
 interface Place {
   readonly browser: TestBrowser;

@@ -2,7 +2,7 @@ import { type BrowserContextOptions, chromium, type Page } from "playwright-core
 
 /** Chromium, as a test uses it. */
 export interface TestBrowser {
-  /** A page in a context of its own: another person, as far as a server can tell. What waits there waits 10 s at most. */
+  /** A page in a context of its own: another person, as far as a server can tell. What waits there waits 15 s at most. */
   newPage(options?: BrowserContextOptions): Promise<TestPage>;
   /** Ends the browser and all its pages. */
   [Symbol.asyncDispose](): Promise<void>;
@@ -15,7 +15,7 @@ export interface TestPage extends AsyncDisposable {
   readonly errors: string[];
 }
 
-const DEADLINE_MS = 10_000;
+const DEADLINE_MS = 15_000;
 const FLAGS = [
   // Chromium refuses its sandbox to root, as which tests may run in a container.
   "--no-sandbox",
