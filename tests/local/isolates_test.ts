@@ -183,10 +183,10 @@ Deno.test("what is not there is said plainly", async () => {
     status: 404,
     body: { code: "NOT_FOUND", message: "Requested function was not found" },
   });
-  const realtime = await fetch(`${local.url}/realtime/v1/api/broadcast`);
-  assertEquals(realtime.headers.get("content-type"), "application/problem+json");
-  assertEquals((await realtime.json()).detail, "This local Supabase has no Realtime server.");
-  assertMatch(await rawUpgrade(local, "/realtime/v1/websocket"), /^HTTP\/1\.1 404 [\s\S]*no Realtime server/);
+  const storage = await fetch(`${local.url}/storage/v1/object`);
+  assertEquals([storage.status, storage.headers.get("content-type")], [404, "application/problem+json"]);
+  assertMatch((await storage.json()).detail, /answers under \/auth\/v1, .*, not under \/storage\/v1\/object\.$/);
+  assertMatch(await rawUpgrade(local, "/storage/v1"), /^HTTP\/1\.1 404 [\s\S]*not under \/storage\/v1/);
 });
 
 Deno.test("a function's console goes to the log, under its name", async () => {
