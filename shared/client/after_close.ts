@@ -1,7 +1,7 @@
 import { type ErrorCode, retryAfter } from "../protocol/codes.ts";
 import { ChatError, type ClientErrorCode } from "./chat_error.ts";
 
-/** How a connection ended: its close code (1006 where there was none), and the `error` frame just before it. */
+/** How a connection ended: its close code (1006 where there was none), and the `error` frame just before it, or what was thrown. */
 export interface LinkEnd {
   readonly code: number;
   readonly reason: string;
@@ -33,6 +33,7 @@ export function afterClose(end: LinkEnd, { canRenewToken, refusedTokens }: Close
 }
 
 function errorOf({ code: closeCode, reason, failure, cause }: LinkEnd, otherwise: ClientErrorCode): ChatError {
+  if (cause instanceof ChatError) return cause;
   const code = failure?.code as ErrorCode | undefined;
   const message = failure?.message ?? (reason || `The connection ended with code ${closeCode}`);
   const fallback = closeCode === 4401 ? "unauthorized" : otherwise;

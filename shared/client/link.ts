@@ -2,7 +2,6 @@ import type { ChatClientFrame } from "../protocol/chat_client_frames.ts";
 import type { ChatServerFrame } from "../protocol/chat_server_frames.ts";
 import type { ErrorFrame } from "../protocol/connection_frames.ts";
 import type { LinkEnd } from "./after_close.ts";
-import { ChatError } from "./chat_error.ts";
 import type { Clock } from "./clock.ts";
 import { Pacer } from "./pacer.ts";
 import { Pinger } from "./pinger.ts";
@@ -56,7 +55,9 @@ export class Link {
     const { clock, connectTimeoutMs } = settings;
     this.#timer = clock.setTimeout(() => this.fail("No connection came about in time"), connectTimeoutMs);
     // In a later turn, so that whoever made this link holds it before it can end.
-    Promise.resolve().then(url).then((url) => this.#open(url)).catch((cause) => this.#openFailed(cause));
+    Promise.resolve().then(url).then((url) => this.#open(url)).catch((cause) => {
+      this.fail("The connection could not be begun", cause);
+    });
   }
 
   /** How long it has been ready, in milliseconds; 0 where it never was. */
@@ -102,11 +103,6 @@ export class Link {
     socket.onclose = ({ code, reason }) => this.#end({ code: code === 0 ? 1006 : code, reason });
   }
 
-  #openFailed(cause: unknown): void {
-    const failure = cause instanceof ChatError ? { failure: cause } : {};
-    this.#end({ code: 1006, reason: "The connection could not be begun", cause, ...failure });
-  }
-
   #received(data: unknown): void {
     if (this.#ended) return;
     const frame = parseFrame(data);
@@ -147,7 +143,7 @@ export class Link {
     if (this.#ended) return;
     this.#release(1000, "done");
     const failure = this.#failure;
-    this.#listener.ended(this, { ...(failure !== undefined && { failure }), ...end });
+    this.#listener.ended(this, { ...end, ...(failure !== undefined && { failure }) });
   }
 
   #release(code: number, reason: string): void {

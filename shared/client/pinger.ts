@@ -27,6 +27,7 @@ export class Pinger {
   /** Something came: it lives. */
   heard(): void {
     this.#heardAt = this.#options.clock.now();
+    this.#pingedAt = undefined;
   }
 
   /** Asks now: the network may have changed. */
@@ -53,12 +54,11 @@ export class Pinger {
   #check(): void {
     const { clock, intervalMs, timeoutMs, dead } = this.#options;
     const now = clock.now();
-    if (this.#pingedAt !== undefined && this.#heardAt < this.#pingedAt) {
+    if (this.#pingedAt !== undefined) {
       // A page that was frozen comes here before what arrived meanwhile is read: ask again before judging.
       if (now - this.#pingedAt > 2 * timeoutMs) return this.#ping();
       return dead();
     }
-    this.#pingedAt = undefined;
     if (intervalMs <= 0) return;
     const leftMs = this.#heardAt + intervalMs - now;
     if (leftMs > 0) this.#after(leftMs);

@@ -1,0 +1,497 @@
+import { assertEquals, assertRejects } from "@std/assert";
+import { ChatError } from "../../shared/client/chat_error.ts";
+import type { ChatStatus } from "../../shared/client/link_keeper.ts";
+import { memoryStorage, type OutboxStorage } from "../../shared/client/outbox_storage.ts";
+import { record } from "./chat_net.ts";
+import { fakeNet, message } from "./fake_server.ts";
+
+Deno.test("events: doubles are dropped, batches unpacked, and a gap is filled by joining again from before it", async () => {
+  using net = await fakeNet();
+  const heard = record(net.chat);
+  const { socket } = net;
+  socket.greet(10);
+  socket.say(message(10), message(11), message(11), { type: "batch", events: [message(12), message(13), message(12)] });
+  assertEquals(heard.seqs("lobby"), [11, 12, 13]);
+  socket.say(message(15), message(16));
+  assertEquals(socket.sent.slice(-2), [
+    { type: "leave", room: "lobby" },
+    { type: "join", room: "lobby", since: 13, epoch: "e1", ref: "room1" },
+  ]);
+  socket.say({ type: "left", room: "lobby" }, message(17));
+  socket.say({ type: "joined", room: "lobby", seq: 17, epoch: "e1", resumed: true, members: [] });
+  socket.say({ type: "batch", events: [14, 15, 16, 17].map((seq) => message(seq)) }, message(18));
+  assertEquals(heard.seqs("lobby"), [11, 12, 13, 14, 15, 16, 17, 18]);
+  assertEquals(socket.sentOf("join").length, 1);
+});
+
+Deno.test("a gap whose room cannot be joined any more is the end of that room, and nothing else", async () => {
+  using net = await fakeNet();
+  const left: string[] = [];
+  net.chat.on("left", ({ room }) => left.push(room));
+  net.socket.greet(0);
+  net.socket.say({ type: "joined", room: "den", seq: 3, epoch: "d", resumed: false, members: [] }, message(9, "den"));
+  const [join] = net.socket.sentOf("join");
+  net.socket.say({ type: "error", code: "room_not_found", message: "gone", ref: join!.ref });
+  assertEquals([left, net.chat.status.status], [["den"], "open"]);
+});
+
+Deno.test("what cannot be read is passed over", async () => {
+  using net = await fakeNet();
+  const heard = record(net.chat);
+  net.socket.greet(0);
+  net.socket.say("", "{", "null", "7", "[]", `"text"`, `{"type":7}`, { type: "news_of_tomorrow", x: 1 }, message(1));
+  assertEquals([heard.seqs("lobby"), net.chat.status.status], [[1], "open"]);
+});
+
+Deno.test("after a loss: the next connection resumes where the last one stood, with backoff that grows and begins anew", async () => {
+  using net = await fakeNet();
+  const delays: number[] = [];
+  net.chat.on("status", (status) => status.status === "reconnecting" && delays.push(status.delayMs));
+  net.socket.greet(4);
+  net.socket.say(message(5));
+  net.socket.drop(1006);
+  for (const delay of [500, 1000, 2000]) {
+    await net.pass(delay);
+    net.socket.drop(1006);
+  }
+  assertEquals(delays, [500, 1000, 2000, 4000]);
+  await net.pass(4000);
+  const { query } = net.socket;
+  assertEquals([query.get("since"), query.get("epoch"), query.get("batch")], ["5", "e1", "1"]);
+  assertEquals(query.get("session"), net.chat.session);
+  net.socket.greet(9, { resumed: true });
+  await net.pass(5000);
+  net.socket.drop(1012);
+  assertEquals(delays.at(-1), 250);
+  assertEquals(net.reasons, ["initial", ...Array(4).fill("reconnect")]);
+});
+
+Deno.test("a dial that hangs, a server that says nothing, and a token that does not come all end in time", async () => {
+  for (const token of [() => "t", () => new Promise<string>(() => {})]) {
+    using net = await fakeNet({ token, connectTimeoutMs: 2000 });
+    await net.pass(1999);
+    assertEquals(net.chat.status.status, "connecting");
+    await net.pass(1);
+    assertEquals(net.chat.status.status, "reconnecting");
+    if (net.sockets.length > 0) assertEquals(net.socket.closedWith, 1000);
+  }
+});
+
+Deno.test("a token that cannot be fetched is asked for again, and the reason is told", async () => {
+  let fails = true;
+  using net = await fakeNet({ token: () => fails ? Promise.reject(new Error("offline")) : "t" });
+  const status = net.chat.status;
+  if (status.status !== "reconnecting") throw new Error(`The client is ${status.status}`);
+  assertEquals([status.error.code, (status.error.cause as Error).message], ["token_failed", "offline"]);
+  fails = false;
+  await net.pass(500);
+  assertEquals(net.socket.query.get("jwt"), "t");
+});
+
+Deno.test("4401: a fresh token is fetched, and the second refusal in a row stops", async () => {
+  using net = await fakeNet();
+  const waiting = net.chat.send({ body: "hi" });
+  refuse(net.socket, 4401, "token_expired");
+  await net.pass(1000);
+  assertEquals([net.reasons, net.socket.query.get("jwt")], [["initial", "expired"], "token-2"]);
+  net.socket.greet(0);
+  net.socket.ack();
+  await waiting;
+  refuse(net.socket, 4401, "token_expired");
+  await net.pass(1000);
+  assertEquals(net.chat.status.status, "reconnecting");
+  refuse(net.socket, 4401, "unauthorized");
+  assertStopped(net.chat.status, "unauthorized", 4401);
+  assertEquals(net.reasons, ["initial", "expired", "expired"]);
+});
+
+Deno.test("4401 stops at once where the token is a mere string", async () => {
+  using net = await fakeNet({ token: "fixed" });
+  refuse(net.socket, 4401, "token_expired");
+  assertStopped(net.chat.status, "token_expired", 4401);
+});
+
+for (const [closeCode, code] of [[4403, "forbidden"], [4404, "room_not_found"], [1009, "too_large"]] as const) {
+  Deno.test(`${closeCode} stops: what waits rejects with the reason, and so does what is sent later`, async () => {
+    using net = await fakeNet();
+    const [waiting, asked] = [net.chat.send({ body: "hi" }), net.chat.history()];
+    refuse(net.socket, closeCode, code);
+    assertStopped(net.chat.status, code, closeCode);
+    for (const promise of [waiting, asked, net.chat.send({ body: "late" }), net.chat.edit("m", "late")]) {
+      assertEquals((await assertRejects(() => promise, ChatError)).code, code);
+    }
+    assertEquals(net.clock.countTimers(), 0);
+  });
+}
+
+Deno.test("1000 from the server is the end, without an error", async () => {
+  using net = await fakeNet();
+  net.socket.greet(0);
+  net.socket.drop(1000);
+  assertEquals(net.chat.status, { status: "closed" });
+});
+
+Deno.test("hand-over: the next connection is made while the old one goes on, and what is under way is answered there", async () => {
+  using net = await fakeNet();
+  const heard = record(net.chat);
+  const statuses: string[] = [];
+  net.chat.on("status", ({ status }) => statuses.push(status));
+  const old = net.socket;
+  old.greet(0);
+  old.say({ type: "reconnect", after_ms: 300, reason: "wall_clock" });
+  await net.pass(299);
+  assertEquals(net.sockets.length, 1);
+  await net.pass(1);
+  const next = net.socket;
+  assertEquals([net.reasons.at(-1), next.query.get("since")], ["hand_over", "0"]);
+  const first = net.chat.send({ body: "1", client_id: "a" });
+  const second = net.chat.send({ body: "2", client_id: "b" });
+  old.say(message(1), message(2));
+  next.greet(1, { resumed: true });
+  next.say(message(1));
+  assertEquals([old.sentOf("chat").length, next.sentOf("chat").length, old.closedWith], [1, 0, undefined]);
+  old.say(message(3));
+  old.ack("a");
+  assertEquals([old.closedWith, next.sentOf("chat").map(({ client_id }) => client_id)], [1000, ["b"]]);
+  next.say(message(2), message(3), message(4));
+  next.ack("b");
+  await Promise.all([first, second]);
+  assertEquals(heard.seqs("lobby"), [1, 2, 3, 4]);
+  assertEquals(statuses, ["open", "handing_over", "open"]);
+});
+
+Deno.test("hand-over: an old connection that never answers is left after a while, and its message goes again", async () => {
+  using net = await fakeNet();
+  const old = net.socket;
+  old.greet(0);
+  const sent = net.chat.send({ body: "1", client_id: "a" });
+  old.say({ type: "reconnect", after_ms: 0, reason: "cpu" });
+  await net.pass(0);
+  net.socket.greet(0, { resumed: true });
+  assertEquals(net.socket.sentOf("chat"), []);
+  await net.pass(3000);
+  assertEquals([old.closedWith, net.socket.sentOf("chat").length], [1000, 1]);
+  net.socket.ack("a");
+  await sent;
+});
+
+Deno.test("hand-over: while the next one fails the old one goes on, and its end makes it a loss", async () => {
+  using net = await fakeNet();
+  const statuses: string[] = [];
+  net.chat.on("status", ({ status }) => statuses.push(status));
+  const old = net.socket;
+  old.greet(0);
+  old.say({ type: "reconnect", after_ms: 0, reason: "wall_clock" });
+  await net.pass(0);
+  refuse(net.socket, 1013, "isolate_draining");
+  const sent = net.chat.send({ body: "still here" });
+  old.ack();
+  await sent;
+  await net.pass(500);
+  assertEquals(net.sockets.length, 3);
+  old.drop(1012);
+  net.socket.greet(0, { resumed: true });
+  assertEquals(statuses, ["open", "handing_over", "handing_over", "reconnecting", "open"]);
+});
+
+Deno.test("hand-over: a next one that is refused for good leaves the old one as it is, until that ends", async () => {
+  using net = await fakeNet();
+  const old = net.socket;
+  old.greet(0);
+  old.say({ type: "reconnect", after_ms: 0, reason: "wall_clock" });
+  await net.pass(0);
+  refuse(net.socket, 4403, "forbidden");
+  assertEquals(net.chat.status.status, "open");
+  await net.pass(20_000);
+  assertEquals(net.sockets.length, 2);
+  old.drop(1012);
+  await net.pass(500);
+  refuse(net.socket, 4403, "forbidden");
+  assertStopped(net.chat.status, "forbidden", 4403);
+});
+
+Deno.test("outbox: one message is under way at a time, and goes again with its client_id after every loss", async () => {
+  using net = await fakeNet();
+  const acks = ["a", "b", "c"].map((client_id) => net.chat.send({ body: client_id, client_id }));
+  net.socket.greet(0);
+  assertEquals(net.socket.sentOf("chat").map(({ client_id }) => client_id), ["a"]);
+  net.socket.ack("a");
+  net.socket.drop(1006);
+  await net.pass(1000);
+  net.socket.greet(1, { resumed: true });
+  net.socket.ack("b");
+  net.socket.ack("b");
+  net.socket.ack("c");
+  assertEquals((await Promise.all(acks)).map(({ client_id }) => client_id), ["a", "b", "c"]);
+  assertEquals(net.socket.sentOf("chat").map(({ client_id }) => client_id), ["b", "c"]);
+});
+
+Deno.test("outbox: what the server cannot take for a moment waits, in order; what it refuses for good rejects", async () => {
+  using net = await fakeNet();
+  const refused: string[] = [];
+  net.chat.on("refused", ({ frame, error }) => refused.push(`${frame.client_id} ${error.code}`));
+  const [a, b] = ["a", "b"].map((client_id) => net.chat.send({ body: client_id, client_id })) as [
+    Promise<unknown>,
+    Promise<unknown>,
+  ];
+  const { socket } = net;
+  socket.greet(0);
+  const sent = () => socket.sentOf("chat").map(({ client_id }) => client_id).join("");
+  socket.say({ type: "error", code: "store_unavailable", message: "down", ref: "a" });
+  await net.pass(249);
+  assertEquals(sent(), "a");
+  await net.pass(1);
+  socket.say({ type: "error", code: "overloaded", message: "busy", ref: "a", retry_after_ms: 4000 });
+  await net.pass(3999);
+  assertEquals(sent(), "aa");
+  await net.pass(1);
+  socket.say({ type: "error", code: "forbidden", message: "not yours", ref: "a" });
+  assertEquals([sent(), refused], ["aaab", ["a forbidden"]]);
+  assertEquals((await assertRejects(() => a, ChatError, "not yours")).isRetryable, false);
+  // Over the rate: nobody says which frame was not read.
+  socket.say({ type: "error", code: "rate_limited", message: "slow down", retry_after_ms: 100 });
+  await net.pass(100);
+  assertEquals(sent(), "aaabb");
+  socket.ack("b");
+  await b;
+  assertEquals(net.chat.pending, []);
+});
+
+Deno.test("outbox: it is bounded in messages and characters, and says so", async () => {
+  using net = await fakeNet({ outbox: { maxMessages: 2, maxChars: 200 } });
+  net.chat.send({ body: "1" });
+  const big = await assertRejects(() => net.chat.send({ body: "x".repeat(200) }), ChatError, "200 characters");
+  net.chat.send({ body: "2" });
+  const many = await assertRejects(() => net.chat.send({ body: "3" }), ChatError, "2 messages wait");
+  assertEquals([big.code, many.code, many.isRetryable], ["outbox_full", "outbox_full", true]);
+});
+
+Deno.test("outbox: a message that no frame can hold is refused, and the next one goes", async () => {
+  using net = await fakeNet();
+  const big = net.chat.send({ body: "x", data: "é".repeat(500_000) });
+  const small = net.chat.send({ body: "y" });
+  net.socket.greet(0);
+  assertEquals((await assertRejects(() => big, ChatError)).code, "too_large");
+  net.socket.ack();
+  await small;
+});
+
+Deno.test("outbox: a storage that cannot keep a message refuses it, and one that cannot remove does no harm", async () => {
+  const broken: OutboxStorage = {
+    ...memoryStorage(),
+    put: ({ frame }) => {
+      if (frame.body === "no") throw new Error("quota");
+    },
+    remove: () => {
+      throw new Error("gone");
+    },
+  };
+  using net = await fakeNet({ storage: broken });
+  net.socket.greet(0);
+  assertEquals((await assertRejects(() => net.chat.send({ body: "no" }), ChatError)).code, "storage_failed");
+  const sent = net.chat.send({ body: "yes" });
+  net.socket.ack();
+  await sent;
+});
+
+Deno.test("outbox: a client_id that waits already is the same message", async () => {
+  using net = await fakeNet();
+  const [one, two] = [1, 2].map(() => net.chat.send({ body: "hi", client_id: "a" }));
+  net.socket.greet(0);
+  net.socket.ack("a");
+  assertEquals(await one, await two);
+  assertEquals(net.socket.sentOf("chat").length, 1);
+});
+
+Deno.test("requests: asked again after a loss; of two about the same the second waits; a late answer is a timeout", async () => {
+  using net = await fakeNet({ requestTimeoutMs: 10_000 });
+  const [newest, older] = [net.chat.history(), net.chat.history({ before: 5 })];
+  net.socket.greet(9);
+  assertEquals(net.socket.sentOf("history").length, 1);
+  net.socket.drop(1006);
+  await net.pass(500);
+  net.socket.greet(9, { resumed: true });
+  net.socket.say({ type: "history", room: "lobby", messages: [], more: true });
+  assertEquals((await newest).more, true);
+  assertEquals(net.socket.sentOf("history").map(({ before }) => before), [undefined, 5]);
+  await net.pass(10_000);
+  assertEquals((await assertRejects(() => older, ChatError)).code, "timeout");
+  const count = net.chat.unreadCount();
+  const ref = net.socket.sentOf("get_unread_count")[0]!.ref;
+  net.socket.say({ type: "error", code: "store_unavailable", message: "down", ref });
+  assertEquals((await assertRejects(() => count, ChatError, "down")).isRetryable, true);
+});
+
+Deno.test("token_expiring: a fresh token goes over the same connection", async () => {
+  using net = await fakeNet();
+  net.socket.greet(0);
+  net.socket.say({ type: "token_expiring", expires_at: "" });
+  await net.pass(0);
+  assertEquals(net.reasons, ["initial", "refresh"]);
+  assertEquals(net.socket.sentOf("refresh").map(({ jwt }) => jwt), ["token-2"]);
+});
+
+Deno.test("a network that died without a word is found by a ping", async () => {
+  using net = await fakeNet({ pingIntervalMs: 20_000, pongTimeoutMs: 5_000 });
+  const { socket } = net;
+  socket.greet(0);
+  await net.pass(15_000);
+  socket.say(message(1));
+  await net.pass(19_999);
+  assertEquals(socket.sentOf("ping").length, 0);
+  await net.pass(1);
+  socket.say({ type: "pong" });
+  await net.pass(24_999);
+  assertEquals([socket.sentOf("ping").length, net.chat.status.status], [2, "open"]);
+  await net.pass(1);
+  assertEquals([socket.closedWith, net.chat.status.status], [1000, "reconnecting"]);
+});
+
+Deno.test("online and visibilitychange: come back at once, or make sure that the connection lives", async () => {
+  for (const name of ["online", "visibilitychange"]) {
+    using net = await fakeNet();
+    net.socket.greet(0);
+    net.events.dispatchEvent(new Event("offline"));
+    assertEquals(net.socket.sentOf("ping").length, 1);
+    await net.pass(5000);
+    assertEquals(net.chat.status.status, "reconnecting");
+    net.events.dispatchEvent(new Event(name));
+    await net.pass(0);
+    assertEquals(net.sockets.length, 2);
+    net.events.dispatchEvent(new Event(name));
+    await net.pass(0);
+    assertEquals(net.sockets.length, 2, "one try at a time");
+  }
+  using hidden = await fakeNet({ network: { events: new EventTarget(), isVisible: () => false } });
+  hidden.socket.greet(0);
+  hidden.events.dispatchEvent(new Event("visibilitychange"));
+  assertEquals(hidden.socket.sentOf("ping").length, 0);
+});
+
+Deno.test("resync: told once the room has its new beginning, and events go on from there", async () => {
+  using net = await fakeNet();
+  const heard = record(net.chat);
+  const log: string[] = [];
+  net.chat.on("resync", ({ reason }) => log.push(reason));
+  net.socket.greet(4);
+  net.socket.drop(1006);
+  await net.pass(500);
+  net.socket.greet(2, { epoch: "e2" });
+  net.socket.say({ type: "resync", room: "lobby", reason: "epoch_changed" }, message(3));
+  assertEquals([log, heard.seqs("lobby"), net.socket.sentOf("join")], [["epoch_changed"], [3], []]);
+  // In the middle of a connection nobody says where the log stands now: the room is joined afresh.
+  net.socket.say({ type: "resync", room: "lobby", reason: "too_old" }, message(900));
+  assertEquals(net.socket.sentOf("join"), [{ type: "join", room: "lobby", ref: "room1" }]);
+  assertEquals(log.length, 1);
+  net.socket.say({ type: "left", room: "lobby" });
+  net.socket.say({ type: "joined", room: "lobby", seq: 950, epoch: "e3", resumed: false, members: [] }, message(951));
+  assertEquals([log, heard.seqs("lobby")], [["epoch_changed", "too_old"], [3, 951]]);
+});
+
+Deno.test("inbox: the first frame says where each room stands; one that fails to resume is made anew", async () => {
+  using net = await fakeNet({ room: undefined });
+  net.socket.greet();
+  assertEquals(net.socket.sent, [{ type: "resume", rooms: {}, ref: "room1" }]);
+  for (const room of ["a", "b"]) {
+    net.socket.say({ type: "joined", room, seq: 3, epoch: room, resumed: false, members: [] });
+  }
+  net.socket.say(message(4, "b"));
+  net.socket.drop(1006);
+  await net.pass(500);
+  assertEquals(net.socket.query.has("since"), false);
+  net.socket.greet();
+  const [resume] = net.socket.sent;
+  assertEquals(resume!.rooms, { a: { since: 3, epoch: "a" }, b: { since: 4, epoch: "b" } });
+  net.socket.say({ type: "error", code: "store_unavailable", message: "down", ref: resume!.ref });
+  assertEquals([net.socket.closedWith, net.chat.status.status], [1000, "reconnecting"]);
+});
+
+Deno.test("rooms beside that of the connection are joined again, from where they stood", async () => {
+  using net = await fakeNet();
+  net.socket.greet(0);
+  const joined = net.chat.join("den");
+  net.socket.say({ type: "joined", room: "den", seq: 7, epoch: "d", resumed: false, members: [] });
+  await joined;
+  net.socket.say(message(8, "den"), message(5, "dm:1"));
+  net.socket.drop(1006);
+  await net.pass(500);
+  net.socket.greet(0, { resumed: true });
+  assertEquals(net.socket.sent.map(({ type, room, since }) => [type, room, since]), [
+    ["join", "den", 8],
+    ["leave", "dm:1", undefined],
+    ["join", "dm:1", 5],
+  ]);
+});
+
+Deno.test("close() leaves nothing behind, whenever it comes, and may be called twice", async () => {
+  const moments: ((net: Awaited<ReturnType<typeof fakeNet>>) => unknown)[] = [
+    () => {},
+    (net) => net.socket.greet(0),
+    (net) => net.socket.drop(1006),
+    async (net) => {
+      net.socket.greet(0);
+      net.socket.say({ type: "reconnect", after_ms: 0, reason: "" });
+      await net.pass(0);
+    },
+    async (net) => {
+      net.socket.greet(0);
+      net.chat.send({ body: "1" });
+      net.chat.history();
+      net.socket.say({ type: "reconnect", after_ms: 0, reason: "" });
+      await net.pass(0);
+      net.socket.greet(0, { resumed: true });
+    },
+    (net) => {
+      net.socket.greet(0);
+      net.chat.send({ body: "1", client_id: "a" });
+      net.socket.say({ type: "error", code: "overloaded", message: "", ref: "a" });
+      for (let i = 0; i < 300; i++) net.chat.typing();
+    },
+  ];
+  for (const [i, moment] of moments.entries()) {
+    const net = await fakeNet();
+    await moment(net);
+    net.chat.close();
+    net.chat.close();
+    assertEquals([net.clock.countTimers(), net.chat.status], [0, { status: "closed" }], `moment ${i}`);
+    const count = net.sockets.length;
+    for (const socket of net.sockets) {
+      if (socket.onclose !== null || socket.onmessage !== null) throw new Error(`moment ${i}: a socket is held`);
+    }
+    net.events.dispatchEvent(new Event("online"));
+    await net.pass(100_000);
+    assertEquals(net.sockets.length, count);
+  }
+});
+
+Deno.test("a listener that throws stops neither the others nor the client", async () => {
+  using net = await fakeNet();
+  const thrown = Promise.withResolvers<unknown>();
+  const onError = (event: ErrorEvent) => {
+    event.preventDefault();
+    thrown.resolve(event.error.message);
+  };
+  globalThis.addEventListener("error", onError);
+  try {
+    net.chat.on("message", () => {
+      throw new Error("mine");
+    });
+    const heard = record(net.chat);
+    net.socket.greet(0);
+    net.socket.say(message(1), message(2));
+    assertEquals(heard.seqs("lobby"), [1, 2]);
+    assertEquals(await thrown.promise, "mine");
+  } finally {
+    globalThis.removeEventListener("error", onError);
+  }
+});
+
+function refuse(socket: Awaited<ReturnType<typeof fakeNet>>["socket"], closeCode: number, code: string): void {
+  socket.say({ type: "error", code, message: `refused: ${code}` });
+  socket.drop(closeCode, code);
+}
+
+function assertStopped(status: ChatStatus, code: string, closeCode: number): void {
+  if (status.status !== "closed") throw new Error(`The client is ${status.status}`);
+  assertEquals([status.error?.code, status.error?.closeCode], [code, closeCode]);
+}
