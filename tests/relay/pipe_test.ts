@@ -1,14 +1,15 @@
 import { assert, assertEquals, assertMatch, assertStringIncludes } from "@std/assert";
 import fc from "fast-check";
 import { eventually } from "../support/eventually.ts";
-import { CLOSE, type RawSocket } from "../support/raw_socket.ts";
+import { CLOSE, encodeFrame, type RawSocket } from "../support/raw_socket.ts";
 import type { Frame } from "../support/socket.ts";
 import {
   acceptHandshake,
-  opcodesUntilEnd,
+  framesUntilEnd,
   refuseHandshake,
   startRawUpstream,
   startStandIn,
+  writeAll,
 } from "./stand_in_upstream.ts";
 import { startRelay } from "./start_relay.ts";
 
@@ -146,8 +147,8 @@ Deno.test("an upstream that opens after its time is let go, and hears nothing of
   client.send("too late");
   assertEquals((await client.closed).code, 4504);
   late.resolve();
-  const opcodes = await opcodesUntilEnd(upstream.connections[0]!);
-  assert(opcodes.every((opcode) => opcode === CLOSE), `the upstream heard ${opcodes}`);
+  const heard = await framesUntilEnd(upstream.connections[0]!);
+  assert(heard.every(({ opcode }) => opcode === CLOSE), `the upstream heard ${heard.map(({ opcode }) => opcode)}`);
 });
 
 Deno.test("an upstream whose TCP connection breaks off is 4502", async () => {
@@ -264,8 +265,8 @@ Deno.test("a client that leaves while the upstream is dialled takes the dial wit
   await client.close();
   await relay.idle();
   late.resolve();
-  const opcodes = await opcodesUntilEnd(upstream.connections[0]!);
-  assert(opcodes.every((opcode) => opcode === CLOSE), `the upstream heard ${opcodes}`);
+  const heard = await framesUntilEnd(upstream.connections[0]!);
+  assert(heard.every(({ opcode }) => opcode === CLOSE), `the upstream heard ${heard.map(({ opcode }) => opcode)}`);
   assertEquals(relay.failures, []);
 });
 
@@ -316,7 +317,7 @@ Deno.test("an upstream that stops reading closes the client with 1013, and holds
   const client = await relay.connect();
   const frame = new Uint8Array(64 * KiB);
   // One at a time: what arrives after the close would take the close frame with it.
-  for (let sent = 1; client.socket.readyState === WebSocket.OPEN; sent++) {
+  for (let sent = 1; (await relay.health()).connections === 1; sent++) {
     client.send(frame);
     await eventually("it has arrived", async () => (await relay.health()).counters.messages_in === sent, {
       everyMs: 1,
@@ -347,6 +348,82 @@ Deno.test("a client that stops reading ends the upstream, whatever that goes on 
   } finally {
     clearInterval(sending);
   }
+});
+
+const LARGE = Array.from({ length: 160 }, (_, i) => new Uint8Array(64 * KiB).fill(i));
+
+Deno.test("a slow upstream still gets all that the client sent before it closed, and then its code", async () => {
+  using upstream = startRawUpstream(acceptHandshake);
+  await using relay = startRelay([{ url: upstream.socketUrl }], { limits: { maxQueuedBytes: 16 * MiB } });
+  const client = await relay.connect();
+  for (const frame of LARGE) client.send(frame);
+  await client.close(4000, "all said");
+  assert(relay.processes.count > 0, "the pipe stays until all is read");
+  const heard = await framesUntilEnd(upstream.connections[0]!);
+  assertEquals(heard.map(({ opcode }) => opcode).join(), [...LARGE.map(() => 2), CLOSE].join());
+  assertEquals(heard.slice(0, -1).map(({ payload }) => payload[9]), LARGE.map((frame) => frame[9]));
+  assertEquals(new TextDecoder().decode(heard.at(-1)!.payload.subarray(2)), "all said");
+  await relay.idle();
+});
+
+Deno.test("a slow upstream that floods a client which has left still gets all that was sent to it", async () => {
+  using upstream = startRawUpstream(acceptHandshake);
+  await using relay = startRelay([{ url: upstream.socketUrl }], { limits: { maxQueuedBytes: 11 * MiB } });
+  const client = await relay.connect();
+  for (const frame of LARGE) client.send(frame);
+  await client.close();
+  const connection = upstream.connections[0]!;
+  const flood = encodeFrame(2, new Uint8Array(64 * KiB), { masked: false });
+  for (let i = 0; i < 250; i++) await writeAll(connection, flood);
+  const heard = await framesUntilEnd(connection);
+  assertEquals(heard.map(({ opcode }) => opcode).join(), [...LARGE.map(() => 2), CLOSE].join());
+  await relay.idle();
+});
+
+Deno.test("a slow client still gets all that the upstream sent before it closed, and then its code", async () => {
+  await using upstream = startStandIn({
+    onOpen(socket) {
+      for (const frame of LARGE) socket.send(frame);
+      socket.close(4000, "all said");
+    },
+  });
+  await using relay = startRelay([{ url: upstream.socketUrl }], { limits: { maxQueuedBytes: 16 * MiB } });
+  using client = await relay.connectRaw(relay.address());
+  await (await upstream.next()).closed;
+  for (const frame of LARGE) assertEquals((await client.nextFrame())?.payload[9], frame[9]);
+  assertEquals(await client.nextClose(), { code: 4000, reason: "all said" });
+  await relay.idle();
+});
+
+Deno.test("a side that does not read what the other sent before it closed is waited for no longer than allowed", async () => {
+  const limits = { maxQueuedBytes: 16 * MiB, lingerMs: 100 };
+  using stalled = startRawUpstream(acceptHandshake);
+  await using flooding = startStandIn({
+    onOpen(socket) {
+      for (const frame of LARGE) socket.send(frame);
+      socket.close(4000, "all said");
+    },
+  });
+  await using relay = startRelay([{ name: "stalled", url: stalled.socketUrl }, { url: flooding.socketUrl }], {
+    limits,
+  });
+  const client = await relay.connect("/stalled");
+  for (const frame of LARGE) client.send(frame);
+  await client.close();
+  await relay.idle();
+  using _stalledClient = await relay.connectRaw(relay.address());
+  await (await flooding.next()).closed;
+  await relay.idle();
+});
+
+Deno.test("a pipe whose upstream has opened in time outlives the time it had for that", async () => {
+  await using upstream = startStandIn();
+  await using relay = startRelay([{ url: upstream.socketUrl }], { limits: { connectTimeoutMs: 50 } });
+  await using client = await relay.connect();
+  await upstream.next();
+  await new Promise((resolve) => setTimeout(resolve, 100));
+  client.send("still there");
+  assertEquals(await client.next(), "still there");
 });
 
 Deno.test("a client that sends faster than its rate is closed, as a frame left out would break the stream", async () => {

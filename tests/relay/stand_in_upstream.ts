@@ -1,4 +1,6 @@
+import { Buffer } from "node:buffer";
 import { eventually } from "../support/eventually.ts";
+import { CLOSE } from "../support/raw_socket.ts";
 import { serve, type Served } from "../support/serve.ts";
 import type { Closed, Frame } from "../support/socket.ts";
 import { within } from "../support/within.ts";
@@ -136,26 +138,51 @@ export async function acceptHandshake(connection: Deno.TcpConn, request: string)
   );
 }
 
-/** The opcodes of the frames that a client sends until its connection ends, one way or the other. */
-export async function opcodesUntilEnd(connection: Deno.TcpConn): Promise<number[]> {
-  const bytes: number[] = [];
-  const chunk = new Uint8Array(65_536);
-  for (;;) {
-    const read = await within("the connection ends", connection.read(chunk).catch(() => null));
-    if (read === null) break;
-    bytes.push(...chunk.subarray(0, read));
-  }
-  const opcodes: number[] = [];
-  for (let at = 0; at < bytes.length;) {
-    opcodes.push(bytes[at]! & 0x0f);
-    const short = bytes[at + 1]! & 0x7f;
-    if (short > 125) throw new Error("Expected short frames only");
-    at += 2 + 4 + short; // The mask takes 4 bytes.
-  }
-  return opcodes;
+/** A frame of a client, in the clear. */
+export interface ClientFrame {
+  readonly opcode: number;
+  readonly payload: Uint8Array;
 }
 
-async function writeText(connection: Deno.TcpConn, text: string): Promise<void> {
-  const bytes = new TextEncoder().encode(text);
+/** The frames that a client sends until it says goodbye (that frame is the last) or its connection ends. */
+export async function framesUntilEnd(connection: Deno.TcpConn): Promise<ClientFrame[]> {
+  const frames: ClientFrame[] = [];
+  const chunk = new Uint8Array(65_536);
+  let bytes = Buffer.alloc(0);
+  while (frames.at(-1)?.opcode !== CLOSE) {
+    const read = await within("the connection ends", connection.read(chunk).catch(() => null));
+    if (read === null) break;
+    bytes = Buffer.concat([bytes, chunk.subarray(0, read)]);
+    for (let end = frameEnd(bytes); end !== undefined; end = frameEnd(bytes)) {
+      frames.push(decodeFrame(bytes.subarray(0, end)));
+      bytes = bytes.subarray(end);
+    }
+  }
+  return frames;
+}
+
+/** Where the first frame ends; `undefined` while it is not complete. */
+function frameEnd(bytes: Buffer): number | undefined {
+  if (bytes.length < 2) return undefined;
+  const short = bytes[1]! & 0x7f;
+  const headerLength = 4 + (short === 126 ? 4 : short === 127 ? 10 : 2);
+  if (bytes.length < headerLength) return undefined;
+  const length = short === 126 ? bytes.readUInt16BE(2) : short === 127 ? Number(bytes.readBigUInt64BE(2)) : short;
+  return bytes.length < headerLength + length ? undefined : headerLength + length;
+}
+
+function decodeFrame(frame: Buffer): ClientFrame {
+  const short = frame[1]! & 0x7f;
+  const maskStart = short === 126 ? 4 : short === 127 ? 10 : 2;
+  const payload = Uint8Array.from(frame.subarray(maskStart + 4), (byte, i) => byte ^ frame[maskStart + i % 4]!);
+  return { opcode: frame[0]! & 0x0f, payload };
+}
+
+/** Writes all of `bytes`. */
+export async function writeAll(connection: Deno.TcpConn, bytes: Uint8Array): Promise<void> {
   for (let sent = 0; sent < bytes.length;) sent += await connection.write(bytes.subarray(sent));
+}
+
+function writeText(connection: Deno.TcpConn, text: string): Promise<void> {
+  return writeAll(connection, new TextEncoder().encode(text));
 }
