@@ -179,6 +179,7 @@ export class Channel implements Member {
     if (!identity.ok) return this.#shutDown(identity.error.message);
     const mayRead = await readPermissions(this.#connection, this.#name, identity.value);
     if (this.#isOver) return;
+    if (!mayRead.broadcast && !mayRead.presence) return this.#shutDown(noPermission(this.#name.topic));
     const isRevoked = (this.#mayRead.broadcast && !mayRead.broadcast) || (this.#mayRead.presence && !mayRead.presence);
     if (isRevoked) return this.#shutDown(`${REVOKED}: ${this.#name.topic}`);
     this.#identity = identity.value;
