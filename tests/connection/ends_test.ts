@@ -1,6 +1,6 @@
 import { assert, assertEquals } from "@std/assert";
 import { relayTo } from "../../shared/connection/mod.ts";
-import type { Inbox, Pid } from "../../shared/process/mod.ts";
+import { EXIT, type Inbox, type Pid } from "../../shared/process/mod.ts";
 import { eventually } from "../support/eventually.ts";
 import { type RawSocket, TEXT } from "../support/raw_socket.ts";
 import { openSocket } from "../support/socket.ts";
@@ -102,6 +102,32 @@ Deno.test("monitors of a connection's pid hear of its end, whatever it was, and 
     assertEquals(kernel.processes.isAlive(linked), false, what);
   }
   await kernel.idle(2);
+});
+
+Deno.test("a connection hears of no end but its target's", async () => {
+  await using kernel = startKernel(() => relayTo(lobby.pid));
+  const [lobby, table] = [kernel.spawnTarget(), kernel.spawnTarget()];
+  await using client = await kernel.connect();
+  const { client_pid } = await lobby.next("ws.join");
+  kernel.processes.monitor(client_pid, table.pid);
+  kernel.processes.send(client_pid, "ws.control", { target_pid: table.pid });
+  kernel.processes.exit(lobby.pid, "closed for today");
+  kernel.processes.send(client_pid, EXIT, { pid: lobby.pid, reason: "late" });
+  client.send("still here");
+  assertEquals((await table.next("ws.message")).data, "still here");
+});
+
+Deno.test("a client that answers nothing for idleTimeoutMs is given up by the runtime, and its target hears that it is lost", async () => {
+  await using kernel = startKernel(() => relayTo(target.pid), { idleTimeoutMs: 1_000 });
+  const target = kernel.spawnTarget();
+  await using alive = await kernel.connect();
+  await target.next("ws.join");
+  using raw = await kernel.connectRaw();
+  const { client_pid } = await target.next("ws.join");
+  assertEquals(await target.next("ws.leave"), { client_pid, reason: "lost", metadata: {} });
+  alive.send("its WebSocket answers pings");
+  await target.next("ws.message");
+  raw[Symbol.dispose]();
 });
 
 Deno.test("the end of a process closes the connections linked to it", async () => {

@@ -74,6 +74,9 @@ Deno.test("frames over the rate are refused with an error a second, later ones p
   sendMany(20 + 20);
   for (let i = 0; i < 20; i++) assertEquals(await client.next(), `${i}`, "quiet is rewarded with a full burst");
   assertEquals((await client.nextJson()).code, "rate_limited", "and what was refused before is forgiven");
+  clock.tick(100);
+  client.send("this passes");
+  assertEquals(await client.next(), "this passes");
   client.send("one too many");
   assertEquals((await client.nextJson()).code, "rate_limited");
   assertEquals(await client.closed, { code: 4429, reason: `rate_limited: ${message}` });
