@@ -4,6 +4,8 @@ import { ConnectionLimits, ErrorFrame, ReconnectFrame, TokenExpiringFrame } from
 
 const Timestamp = z.string();
 const Seq = z.number();
+/** The `ref` of the frame that is answered. */
+const Ref = z.optional(z.string());
 
 /** Who wrote something: the user's id, and the display name of the token it was written with. */
 export const Sender = z.object({ id: z.string(), name: z.optional(z.string()) });
@@ -115,17 +117,20 @@ export const ChatConnectionFrame = z.object({
   /** Whether everything since the position that the client gave follows. */
   resumed: z.boolean(),
   expires_at: Timestamp,
+  /** The isolate that it landed on, and how long that has lived, in milliseconds. */
+  isolate: z.string(),
+  age_ms: z.number(),
   /** How long this connection may be expected to live, in milliseconds. */
   lifetime_ms: z.number(),
   limits: ConnectionLimits,
 });
 export type ChatConnectionFrame = z.infer<typeof ChatConnectionFrame>;
 
-export const PongFrame = z.object({ type: z.literal("pong"), ref: z.optional(z.string()) });
+export const PongFrame = z.object({ type: z.literal("pong"), ref: Ref });
 export const AckFrame = z.object({
   type: z.literal("ack"),
   client_id: z.optional(z.string()),
-  ref: z.optional(z.string()),
+  ref: Ref,
   /** The message's id. */
   id: z.string(),
   room: z.string(),
@@ -140,8 +145,9 @@ export const JoinedFrame = z.object({
   epoch: z.string(),
   resumed: z.boolean(),
   members: z.array(PresentMember),
+  ref: Ref,
 });
-export const LeftFrame = z.object({ type: z.literal("left"), room: z.string() });
+export const LeftFrame = z.object({ type: z.literal("left"), room: z.string(), ref: Ref });
 export const PresenceFrame = z.object({
   type: z.literal("presence"),
   room: z.string(),
@@ -155,6 +161,7 @@ export const UnreadCountFrame = z.object({
   type: z.literal("unread_count"),
   count: z.number(),
   room: z.optional(z.string()),
+  ref: Ref,
 });
 export const HistoryPageFrame = z.object({
   type: z.literal("history"),
@@ -163,6 +170,7 @@ export const HistoryPageFrame = z.object({
   messages: z.array(Message),
   /** Whether there are older ones: ask again with `before` set to the first `seq`. */
   more: z.boolean(),
+  ref: Ref,
 });
 export const ResyncFrame = z.object({ type: z.literal("resync"), room: z.string(), reason: z.string() });
 export const TypingNoticeFrame = z.object({
@@ -177,7 +185,7 @@ export const SignalNoticeFrame = z.object({
   user_id: z.string(),
   data: z.json(),
 });
-export const RefreshedFrame = z.object({ type: z.literal("refreshed"), expires_at: Timestamp });
+export const RefreshedFrame = z.object({ type: z.literal("refreshed"), expires_at: Timestamp, ref: Ref });
 /** Events that became deliverable together, for a connection that asked with `&batch=1`. */
 export const BatchFrame = z.object({ type: z.literal("batch"), events: z.array(LogFrame) });
 

@@ -135,7 +135,7 @@ export class ChatSession implements UserConnection {
   #handle(frame: ChatClientFrame): Promise<void> | void {
     switch (frame.type) {
       case "ping":
-        return this.#send({ type: "pong", ...(frame.ref !== undefined && { ref: frame.ref }) });
+        return this.#send({ type: "pong", ...refMember(frame) });
       case "chat":
         return this.#chat(frame);
       case "edit":
@@ -230,7 +230,7 @@ export class ChatSession implements UserConnection {
 
   async #tellUnread(room: string | undefined, frame: ChatClientFrame): Promise<void> {
     const count = await this.#context.store.unread(this.#identity.userId, room);
-    if (count.ok) this.#sendText(unreadFrame(count.value, room));
+    if (count.ok) this.#sendText(unreadFrame(count.value, room, frame));
     else this.#refuse(count.error, frame);
   }
 
@@ -239,7 +239,13 @@ export class ChatSession implements UserConnection {
     if (room === undefined) return;
     const page = await this.#context.store.history(this.#identity.userId, room, frame.before, frame.limit ?? 50);
     if (!page.ok) return this.#refuse(page.error, frame);
-    this.#send({ type: "history", room, messages: [...page.value.messages], more: page.value.more });
+    this.#send({
+      type: "history",
+      room,
+      messages: [...page.value.messages],
+      more: page.value.more,
+      ...refMember(frame),
+    });
   }
 
   async #joinRoom({ room: id, since, epoch, ...frame }: ChatClientFrameOf<"join">): Promise<void> {
@@ -248,13 +254,13 @@ export class ChatSession implements UserConnection {
     if (!view.ok) return this.#refuse(view.error, frame);
     if (this.#isGone) return;
     const position = since === undefined ? undefined : { since, ...(epoch !== undefined && { epoch }) };
-    this.#joinView(view.value, position, { present: true });
+    this.#joinView(view.value, position, { present: true, ...refMember(frame) });
     if (view.value.event !== undefined) rooms.stored(view.value.event, view.value.epoch);
   }
 
-  #leaveRoom({ room }: ChatClientFrameOf<"leave">): void {
+  #leaveRoom({ room, ...frame }: ChatClientFrameOf<"leave">): void {
     if (this.#joined.delete(room)) this.#context.rooms.leave(room, this.#pid);
-    this.#send({ type: "left", room });
+    this.#send({ type: "left", room, ...refMember(frame) });
   }
 
   async #resume({ rooms }: ChatClientFrameOf<"resume">): Promise<void> {
@@ -297,7 +303,7 @@ export class ChatSession implements UserConnection {
     const expires_at = expiryOf(identity);
     const control: ControlMessage = { target_pid: this.#self.pid, metadata: { user_id: identity.userId, expires_at } };
     processes.send(this.#pid, "ws.control", control);
-    this.#send({ type: "refreshed", expires_at });
+    this.#send({ type: "refreshed", expires_at, ...refMember(frame) });
     // Last, since it ends a connection whose room the user has lost.
     this.roomsChanged(roomsOfUsers.get(identity.userId) ?? [], asOf);
   }
@@ -310,6 +316,8 @@ export class ChatSession implements UserConnection {
       ...at,
       session: this.#start.session,
       expires_at: expiryOf(this.#identity),
+      isolate: this.#context.isolate.id,
+      age_ms: this.#context.isolate.ageMs,
       lifetime_ms: this.#context.isolate.lifetimeMs,
       limits: this.#start.limits,
     });
@@ -335,14 +343,22 @@ export class ChatSession implements UserConnection {
   }
 
   /** Answers `joined`, replays what is after `position`, and goes live. */
-  #joinView(view: RoomView, position: Position | undefined, options: { present: boolean }): void {
+  #joinView(view: RoomView, position: Position | undefined, options: { present: boolean; ref?: string }): void {
     const already = this.#joined.has(view.room);
     const room = this.#context.rooms.open(view);
     const reason = position && (already ? "already_live" : room.resyncReason(position.since, position.epoch));
     const resumed = position !== undefined && reason === undefined;
     if (!already) this.#enter(room, resumed ? position.since : room.head, options);
     const { id, head, epoch } = room;
-    this.#send({ type: "joined", room: id, seq: head, epoch, resumed, members: this.#context.rooms.present(id) });
+    this.#send({
+      type: "joined",
+      room: id,
+      seq: head,
+      epoch,
+      resumed,
+      members: this.#context.rooms.present(id),
+      ...refMember(options),
+    });
     if (reason !== undefined) this.#send({ type: "resync", room: id, reason });
   }
 
@@ -431,11 +447,11 @@ export class ChatSession implements UserConnection {
   }
 
   #acknowledge({ id, room, seq, created_at, event }: Written, frame: object): void {
-    const { client_id, ref } = frame as { client_id?: string; ref?: string };
+    const { client_id } = frame as { client_id?: string };
     this.#send({
       type: "ack",
       ...(client_id !== undefined && { client_id }),
-      ...(ref !== undefined && { ref }),
+      ...refMember(frame),
       id,
       room,
       seq,
@@ -524,6 +540,11 @@ export function expiryOf({ expiresAt }: Identity): string {
   return new Date(expiresAt).toISOString();
 }
 
-function unreadFrame(count: number, room: string | undefined): string {
-  return JSON.stringify({ type: "unread_count", count, ...(room !== undefined && { room }) });
+function unreadFrame(count: number, room: string | undefined, frame: object = {}): string {
+  return JSON.stringify({ type: "unread_count", count, ...(room !== undefined && { room }), ...refMember(frame) });
+}
+
+/** The `ref` of a frame, for its answer. */
+function refMember(frame: { ref?: string | undefined }): { ref?: string } {
+  return frame.ref === undefined ? {} : { ref: frame.ref };
 }

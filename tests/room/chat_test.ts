@@ -19,6 +19,8 @@ Deno.test("connect to a room: connection first, then who is here; the others hea
     resumed: false,
     session: "abc",
     expires_at: ann.first.expires_at,
+    isolate: chat.isolate.id,
+    age_ms: ann.first.age_ms,
     lifetime_ms: ann.first.lifetime_ms,
     limits: { max_frame_bytes: 1048576, messages_per_second: 100, bytes_per_second: 1048576 },
   });
