@@ -12,6 +12,7 @@ import { Outbox, type OutboxLimits } from "./outbox.ts";
 import type { OutboxStorage, OutgoingFrame } from "./outbox_storage.ts";
 import { Positions } from "./positions.ts";
 import { Requests } from "./requests.ts";
+import { TokenRefresh } from "./token_refresh.ts";
 import { type NetworkWatch, watchNetwork } from "./watch_network.ts";
 
 /** Why a token is asked for: for a connection, or to go on with the one there is. */
@@ -47,6 +48,7 @@ export class Transport {
   readonly #requests: Requests<Link>;
   readonly #rooms: RoomsState;
   readonly #linkRooms = new Map<Link, LinkRooms>();
+  readonly #tokenRefresh: TokenRefresh;
   readonly #unwatch: () => void;
   #maxFrameBytes = Infinity;
   #userId: string | undefined;
@@ -76,6 +78,7 @@ export class Transport {
       isBusy: (link) => this.#outbox.isUnderWay(link) || this.#requests.isUnderWay(link),
       statusChanged: (status) => this.#statusChanged(status),
     });
+    this.#tokenRefresh = new TokenRefresh(clock, () => this.refresh());
     this.#unwatch = watchNetwork(settings.network, () => this.#keeper.wake());
     this.#keeper.start();
   }
@@ -162,6 +165,7 @@ export class Transport {
   }
 
   #ready(link: Link, frame: ChatEvents["connection"]): void {
+    this.#tokenRefresh.stop();
     this.#userId = frame.user_id;
     this.#maxFrameBytes = frame.limits.max_frame_bytes;
     this.#linkRooms.get(link)?.opened(frame);
@@ -211,8 +215,8 @@ export class Transport {
     if (frame.type === "left") return rooms.left(frame);
     if (frame.type === "resync") return rooms.resync(frame);
     this.#tell(frame);
-    // Where this fails, the connection ends with the token, and the next one asks for a new one.
-    if (frame.type === "token_expiring" && typeof this.#settings.token !== "string") this.refresh().catch(() => {});
+    if (frame.type === "token_expiring" && typeof this.#settings.token !== "string") this.#tokenRefresh.expiring();
+    if (frame.type === "refreshed") this.#tokenRefresh.stop();
   }
 
   #takeError(link: Link, frame: ErrorFrame): void {
@@ -260,6 +264,7 @@ export class Transport {
   }
 
   #statusChanged(status: ChatStatus): void {
+    if (status.status === "reconnecting" || status.status === "closed") this.#tokenRefresh.stop();
     if (status.status !== "closed") return this.#emitter.emit("status", status);
     const error = this.#closedError()!;
     this.#unwatch();

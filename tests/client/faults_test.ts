@@ -322,13 +322,25 @@ Deno.test("requests: asked again after a loss; of two about the same the second 
   assertEquals((await assertRejects(() => count, ChatError, "down")).isRetryable, true);
 });
 
-Deno.test("token_expiring: a fresh token goes over the same connection", async () => {
-  using net = await fakeNet();
+Deno.test("token_expiring: a fresh token goes over the same connection; one that does not help is no reason to hurry", async () => {
+  using net = await fakeNet({ pingIntervalMs: 0 });
+  const expiring = { type: "token_expiring", expires_at: "" };
   net.socket.greet(0);
-  net.socket.say({ type: "token_expiring", expires_at: "" });
+  net.socket.say(expiring);
   await net.pass(0);
   assertEquals(net.reasons, ["initial", "refresh"]);
   assertEquals(net.socket.sentOf("refresh").map(({ jwt }) => jwt), ["token-2"]);
+  net.socket.say({ type: "refreshed", expires_at: "" }, expiring);
+  await net.pass(9_999);
+  assertEquals(net.reasons.length, 2);
+  await net.pass(1);
+  const [, second] = net.socket.sentOf("refresh");
+  net.socket.say({ type: "error", code: "auth_unavailable", message: "", ref: second!.ref });
+  await net.pass(10_000);
+  assertEquals(net.socket.sentOf("refresh").length, 3);
+  net.socket.say({ type: "refreshed", expires_at: "" });
+  await net.pass(100_000);
+  assertEquals(net.reasons, ["initial", "refresh", "refresh", "refresh"]);
 });
 
 Deno.test("a network that died without a word is found by a ping", async () => {
@@ -446,6 +458,11 @@ Deno.test("close() leaves nothing behind, whenever it comes, and may be called t
       net.chat.send({ body: "1", client_id: "a" });
       net.socket.say({ type: "error", code: "overloaded", message: "", ref: "a" });
       for (let i = 0; i < 300; i++) net.chat.typing();
+    },
+    async (net) => {
+      net.socket.greet(0);
+      net.socket.say({ type: "token_expiring", expires_at: "" });
+      await net.pass(0);
     },
   ];
   for (const [i, moment] of moments.entries()) {
