@@ -89,11 +89,11 @@ export class Pipe {
     if (upstream === undefined || !this.#isOpen) return self.exit();
     upstream.socket.onmessage = null;
     upstream.socket.onclose = upstream.socket.onerror = () => self.exit();
+    this.#after(this.#limits.lingerMs, () => self.exit());
     upstream.outlet.end(() => {
       this.#hangUp(closeForUpstream(message));
       self.exit();
     });
-    this.#after(this.#limits.lingerMs, () => self.exit());
   }
 
   /** Lets go of the upstream, whatever its state. May be called twice. */
