@@ -7,6 +7,7 @@ export function printTable(local: LocalSupabase): string {
     ["Page", `${local.url}/`],
     ["API URL", local.url],
     ...local.functions.map((name): [string, string] => [`Function ${name}`, `${sockets}/functions/v1/${name}`]),
+    ["Realtime", `${sockets}/realtime/v1, for development: broadcast and presence, no Postgres Changes`],
     ["Database", local.databaseUrl ? withoutPassword(local.databaseUrl) : "PGlite, in memory"],
     ["OpenAI", local.openAiUrl ?? "wss://api.openai.com/v1/realtime"],
     ["Publishable key", local.publishableKey],

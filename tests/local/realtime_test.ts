@@ -169,6 +169,16 @@ async function testProtocol(t: Deno.TestContext, local: TestLocal): Promise<void
     },
   );
 
+  await t.step("a join that asks for Postgres Changes succeeds, and is told that there are none", async () => {
+    await using client = realtimeClient(local);
+    const room = client.channel("changes");
+    room.channel.on("postgres_changes", { event: "*", schema: "public", table: "rooms" }, () => {});
+    subscribe(room);
+    assertEquals(await room.status(0), "SUBSCRIBED");
+    await eventually("the client is told", () => room.system.length > 0);
+    assertEquals(room.system, ["Unable to subscribe to changes: this local Realtime has no Postgres Changes"]);
+  });
+
   await t.step("who leaves hears nothing more, and may come back", async () => {
     await using a = realtimeClient(local);
     await using b = realtimeClient(local);

@@ -4,7 +4,7 @@ import { bearerToken, pathOf, readBody } from "../incoming.ts";
 import { send, sendJson } from "../outgoing.ts";
 import { type Broadcast, payloadBytes } from "./broadcast.ts";
 import type { Identity } from "./identify.ts";
-import { isRecord } from "./message.ts";
+import { isRecord } from "./is_record.ts";
 import type { RealtimeContext } from "./realtime_context.ts";
 import type { TopicName } from "./topics.ts";
 

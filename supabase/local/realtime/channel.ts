@@ -1,10 +1,11 @@
 import { err, ok, type Result } from "../../../shared/protocol/result.ts";
 import type { Permissions } from "./authorize.ts";
-import { type Broadcast, type EncodedBroadcast, payloadBytes } from "./broadcast.ts";
-import type { Connection } from "./connection.ts";
+import { type Broadcast, payloadBytes } from "./broadcast.ts";
+import type { EncodedBroadcast } from "./encode_broadcast.ts";
 import { expiredMessage, type Identity } from "./identify.ts";
 import type { JoinConfig } from "./join_config.ts";
-import { isRecord, type Message } from "./message.ts";
+import { isRecord } from "./is_record.ts";
+import type { Message, OutgoingMessage, Version } from "./message.ts";
 import type { PresenceDiff } from "./presence.ts";
 import type { RealtimeContext } from "./realtime_context.ts";
 import type { Member, TopicName } from "./topics.ts";
@@ -15,14 +16,31 @@ const MAX_TOKEN_CHECK_MS = 5 * 60_000;
 /** Why a private channel ends when its reader may read it no longer. */
 const REVOKED = "You no longer have permission to read from this Channel topic";
 
+/** A hosted project says the like for a table that is in no publication. */
+const NO_POSTGRES_CHANGES = "Unable to subscribe to changes: this local Realtime has no Postgres Changes";
+
 const ALL: Permissions = { broadcast: true, presence: true };
+
+/** A channel's connection, as far as a channel needs it. */
+export interface ChannelConnection {
+  readonly context: RealtimeContext;
+  readonly version: Version;
+  /** Of the request that opened it. */
+  readonly headers: Readonly<Record<string, unknown>>;
+  send(frame: string | Uint8Array): void;
+  push(message: OutgoingMessage): void;
+  /** Answers a message. */
+  reply(message: Message, status: "ok" | "error", response: unknown): void;
+  /** Takes a channel that ended off the list. */
+  forget(channel: Channel): void;
+}
 
 /** One topic that one connection has joined, from the join to the leave, the end of the token or of the connection. */
 export class Channel implements Member {
   /** As the client names it: `realtime:room`. */
   readonly topic: string;
   readonly joinRef: string | null;
-  readonly #connection: Connection;
+  readonly #connection: ChannelConnection;
   readonly #context: RealtimeContext;
   readonly #config: JoinConfig;
   readonly #name: TopicName;
@@ -42,7 +60,7 @@ export class Channel implements Member {
    * @returns the channel, or why the join is refused in the words of a hosted project
    */
   static async join(
-    connection: Connection,
+    connection: ChannelConnection,
     { topic, joinRef }: Message,
     { config, identity }: { config: JoinConfig; identity: Identity },
   ): Promise<Result<Channel, string>> {
@@ -53,7 +71,7 @@ export class Channel implements Member {
   }
 
   private constructor(
-    connection: Connection,
+    connection: ChannelConnection,
     { topic, joinRef, name, config, identity, mayRead }: {
       topic: string;
       joinRef: string | null;
@@ -73,6 +91,11 @@ export class Channel implements Member {
     this.#mayRead = mayRead;
   }
 
+  /** The tables that the client listens to, each with an id. */
+  get postgresChanges(): unknown[] {
+    return this.#config.postgresChanges.map((change, i) => ({ ...change, id: i + 1 }));
+  }
+
   /** Begins to take part, once the join is answered. */
   start(): void {
     this.#context.topics.join(this.#name, this);
@@ -80,6 +103,7 @@ export class Channel implements Member {
     if (this.#config.presenceEnabled && this.#mayRead.presence) {
       this.#push("presence_state", this.#context.topics.presenceOf(this.#name)!.state);
     }
+    if (this.#config.postgresChanges.length > 0) this.#tell("postgres_changes", NO_POSTGRES_CHANGES);
   }
 
   /** Takes a message of the client's. One that is of no kind known here is passed over, as on a hosted project. */
@@ -132,6 +156,7 @@ export class Channel implements Member {
 
   async #broadcast(message: Message): Promise<void> {
     if (this.#config.isPrivate && !(await this.#askToWrite()).broadcast) return; // Without an answer, as it is there.
+    if (this.#isOver) return;
     const { topics, rate, limits } = this.#context;
     const broadcast: Broadcast = message.broadcast ?? { form: "object", payload: message.payload };
     rate.count(1);
@@ -226,8 +251,13 @@ export class Channel implements Member {
   /** Ends the channel for a reason that the client is told first. */
   #shutDown(message: string): void {
     if (this.#isOver) return;
-    this.#push("system", { extension: "system", status: "error", message, channel: this.#name.topic });
+    this.#tell("system", message);
     this.end("phx_close");
+  }
+
+  /** Tells the client of an error, outside any answer. */
+  #tell(extension: "system" | "postgres_changes", message: string): void {
+    this.#push("system", { extension, status: "error", message, channel: this.#name.topic });
   }
 
   #push(event: string, payload: unknown): void {
@@ -236,7 +266,11 @@ export class Channel implements Member {
 }
 
 /** What the policies let `identity` read of a private topic; all of a public one. */
-async function readPermissions(connection: Connection, name: TopicName, identity: Identity): Promise<Permissions> {
+async function readPermissions(
+  connection: ChannelConnection,
+  name: TopicName,
+  identity: Identity,
+): Promise<Permissions> {
   if (!name.isPrivate) return ALL;
   const { authorize, log } = connection.context;
   try {

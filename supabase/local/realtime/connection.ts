@@ -1,11 +1,13 @@
 import type { Buffer } from "node:buffer";
 // @ts-types="./ws.d.ts"
 import type { WebSocket } from "ws";
-import { ok, type Result } from "../../../shared/protocol/result.ts";
-import { Channel } from "./channel.ts";
+import { err, ok, type Result } from "../../../shared/protocol/result.ts";
+import { Channel, type ChannelConnection } from "./channel.ts";
+import { decodeMessage } from "./decode_message.ts";
+import { encodeMessage } from "./encode_message.ts";
 import type { Identity } from "./identify.ts";
 import { readJoinConfig } from "./join_config.ts";
-import { decodeMessage, encodeMessage, type Message, type OutgoingMessage, type Version } from "./message.ts";
+import type { Message, OutgoingMessage, Version } from "./message.ts";
 import type { RealtimeContext } from "./realtime_context.ts";
 
 /** Frames of a client that wait for those before them; beyond it the socket is not read. */
@@ -18,7 +20,7 @@ interface Frame {
 }
 
 /** One client's socket and the channels it has joined. Frames are handled one after the other, in their order. */
-export class Connection {
+export class Connection implements ChannelConnection {
   readonly version: Version;
   readonly context: RealtimeContext;
   readonly headers: Readonly<Record<string, unknown>>;
@@ -70,12 +72,10 @@ export class Connection {
     this.send(encodeMessage(message, this.version));
   }
 
-  /** Answers a message. */
   reply({ joinRef, ref, topic }: Message, status: "ok" | "error", response: unknown): void {
     this.push({ joinRef, ref, topic, event: "phx_reply", payload: { status, response } });
   }
 
-  /** Takes a channel that ended off the list. */
   forget(channel: Channel): void {
     if (this.#channels.get(channel.topic) === channel) this.#channels.delete(channel.topic);
   }
@@ -130,23 +130,19 @@ export class Connection {
     const joined = await this.#openChannel(message);
     if (!joined.ok) return this.reply(message, "error", { reason: joined.error });
     if (!this.#isOpen) return;
-    const { channel, postgresChanges } = joined.value;
-    this.#channels.set(message.topic, channel);
-    this.reply(message, "ok", { postgres_changes: postgresChanges });
-    channel.start();
+    this.#channels.set(message.topic, joined.value);
+    this.reply(message, "ok", { postgres_changes: joined.value.postgresChanges });
+    joined.value.start();
   }
 
-  async #openChannel(message: Message): Promise<Result<{ channel: Channel; postgresChanges: unknown[] }, string>> {
+  async #openChannel(message: Message): Promise<Result<Channel, string>> {
     if (this.#channels.size >= this.context.limits.channelsPerConnection) {
-      return { ok: false, error: "ChannelRateLimitReached: Too many channels" };
+      return err("ChannelRateLimitReached: Too many channels");
     }
     const identity = await this.#identityFor(message.payload);
     if (!identity.ok) return identity;
     const config = readJoinConfig(message.payload);
-    const channel = await Channel.join(this, message, { config, identity: identity.value });
-    if (!channel.ok) return channel;
-    const postgresChanges = config.postgresChanges.map((change, i) => ({ ...change, id: i + 1 }));
-    return ok({ channel: channel.value, postgresChanges });
+    return await Channel.join(this, message, { config, identity: identity.value });
   }
 
   /** The user's, or without a user's token that of the connection. */
@@ -155,7 +151,7 @@ export class Connection {
     if (typeof token !== "string" || token.startsWith("sb_")) return ok(this.#identity);
     const identity = await this.context.identify.byToken(token);
     if (identity.ok) return identity;
-    return { ok: false, error: `${identity.error.code}: ${identity.error.message}` };
+    return err(`${identity.error.code}: ${identity.error.message}`);
   }
 
   get #isOpen(): boolean {

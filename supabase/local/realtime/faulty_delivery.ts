@@ -35,7 +35,7 @@ export class FaultyDelivery {
     const { drop = 0, double = 0, delay = 0, reorder = 0, maxDelayMs = 50, random = Math.random } = this.#faults;
     const [dropped, doubled, late, swapped] = [random(), random(), random(), random()];
     if (dropped < drop) return;
-    const sendAll = doubled < double ? () => [send(), send()] : send;
+    const sendAll = doubled < double ? twice(send) : send;
     if (late < delay) return this.#after((late / delay) * maxDelayMs, sendAll);
     if (swapped < reorder && !this.#held.has(client)) {
       this.#held.set(client, sendAll);
@@ -53,6 +53,7 @@ export class FaultyDelivery {
     this.#timers.clear();
   }
 
+  /** Sends the one that waits to be overtaken. */
   #release(client: object): void {
     const send = this.#held.get(client);
     this.#held.delete(client);
@@ -66,4 +67,11 @@ export class FaultyDelivery {
     }, ms);
     this.#timers.add(timer);
   }
+}
+
+function twice(send: Send): Send {
+  return () => {
+    send();
+    send();
+  };
 }

@@ -1,4 +1,4 @@
-import { isRecord } from "./message.ts";
+import { isRecord } from "./is_record.ts";
 
 /** What a client asks for when it joins. */
 export interface JoinConfig {

@@ -1,4 +1,5 @@
-import { type Broadcast, encodeBroadcast, type EncodedBroadcast } from "./broadcast.ts";
+import type { Broadcast } from "./broadcast.ts";
+import { encodeBroadcast, type EncodedBroadcast } from "./encode_broadcast.ts";
 import { Presence, type PresenceDiff } from "./presence.ts";
 
 /** A topic; a private one and a public one of the same name have nothing to do with each other. */
