@@ -66,6 +66,27 @@ export class Chat implements Disposable {
   }
 
   /**
+   * The events of one name from now on, for `for await`; ends with the client. What is not read waits in memory: cancel
+   * what is not wanted any more.
+   */
+  stream<T extends keyof ChatEvents>(name: T): ReadableStream<ChatEvents[T]> {
+    const stops: (() => void)[] = [];
+    const stop = () => stops.forEach((stop) => stop());
+    return new ReadableStream({
+      start: (controller) => {
+        if (this.status.status === "closed") return controller.close();
+        stops.push(this.on(name, (event) => controller.enqueue(event)));
+        stops.push(this.on("status", ({ status }) => {
+          if (status !== "closed") return;
+          stop();
+          controller.close();
+        }));
+      },
+      cancel: stop,
+    });
+  }
+
+  /**
    * Sends a message, at once or when there is a connection. Resolves once it is stored: then it is lost no more. Until then
    * it is sent again after every loss, in order, and kept in the storage. Rejects with a `ChatError` where it is refused
    * for good, where the outbox is full, and (`closed`, or what ended it) with the client; then it stays in the storage.

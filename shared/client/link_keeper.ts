@@ -43,7 +43,7 @@ export interface LinkUser {
 }
 
 /** A connection that lived so long did work: the next loss of one begins with short waits again. */
-const STABLE_MS = 5_000;
+const STABLE_MS = 2_000;
 /** How long an old connection may take to answer what is under way, once there is a new one. */
 const LINGER_MS = 3_000;
 

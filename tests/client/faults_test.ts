@@ -35,6 +35,25 @@ Deno.test("a gap whose room cannot be joined any more is the end of that room, a
   assertEquals([left, net.chat.status.status], [["den"], "open"]);
 });
 
+Deno.test("a gap that is not filled since the server did not read the join is filled by the next connection", async () => {
+  using net = await fakeNet();
+  net.socket.greet(0);
+  net.socket.say(message(3), { type: "error", code: "rate_limited", message: "", retry_after_ms: 10 });
+  assertEquals([net.socket.closedWith, net.chat.status.status], [1000, "reconnecting"]);
+  await net.pass(1000);
+  assertEquals(net.socket.query.get("since"), "0");
+});
+
+Deno.test("a room that the server enters further on than this client stands is joined again from there", async () => {
+  using net = await fakeNet();
+  const enter = (seq: number) => ({ type: "joined", room: "den", seq, epoch: "d", resumed: false, members: [] });
+  net.socket.greet(0);
+  net.socket.say(enter(3), enter(3), enter(2));
+  assertEquals(net.socket.sentOf("join"), []);
+  net.socket.say(enter(9));
+  assertEquals(net.socket.sentOf("join").map(({ room, since }) => [room, since]), [["den", 3]]);
+});
+
 Deno.test("what cannot be read is passed over", async () => {
   using net = await fakeNet();
   const heard = record(net.chat);
@@ -105,6 +124,20 @@ Deno.test("4401: a fresh token is fetched, and the second refusal in a row stops
   assertEquals(net.reasons, ["initial", "expired", "expired"]);
 });
 
+Deno.test("the reason of a loss is what the server said last, and nothing older", async () => {
+  using net = await fakeNet();
+  const codes: string[] = [];
+  net.chat.on("status", (status) => status.status === "reconnecting" && codes.push(status.error.code));
+  net.socket.greet(0);
+  net.socket.say({ type: "error", code: "slow_reader", message: "" });
+  net.socket.drop(1013);
+  await net.pass(1000);
+  net.socket.greet(0, { resumed: true });
+  net.socket.say({ type: "error", code: "bad_frame", message: "" }, message(1));
+  net.socket.drop(1006);
+  assertEquals(codes, ["slow_reader", "lost"]);
+});
+
 Deno.test("4401 stops at once where the token is a mere string", async () => {
   using net = await fakeNet({ token: "fixed" });
   refuse(net.socket, 4401, "token_expired");
@@ -160,6 +193,37 @@ Deno.test("hand-over: the next connection is made while the old one goes on, and
   assertEquals(statuses, ["open", "handing_over", "open"]);
 });
 
+Deno.test("hand-over: an old connection with nothing under way is closed at once, and asked for another only once", async () => {
+  using net = await fakeNet();
+  const [old] = net.sockets;
+  const reconnect = { type: "reconnect", after_ms: 10, reason: "wall_clock" };
+  old!.greet(0);
+  old!.say(reconnect, reconnect);
+  await net.pass(10);
+  old!.say(reconnect);
+  await net.pass(10);
+  net.socket.greet(0, { resumed: true });
+  assertEquals([net.sockets.length, old!.closedWith], [2, 1000]);
+});
+
+Deno.test("hand-over: a question that is under way is answered on the old connection; about rooms, asked again on the new one", async () => {
+  using net = await fakeNet();
+  const [old] = net.sockets;
+  old!.greet(0);
+  const [page, joined] = [net.chat.history(), net.chat.join("den")];
+  old!.say({ type: "reconnect", after_ms: 0, reason: "wall_clock" });
+  await net.pass(0);
+  net.socket.greet(0, { resumed: true });
+  old!.say({ type: "history", room: "lobby", messages: [], more: false });
+  await page;
+  const den = { type: "joined", room: "den", seq: 1, epoch: "d", resumed: false, members: [] };
+  old!.say(den);
+  await net.pass(3000);
+  assertEquals(net.socket.sent.map(({ type, room }) => [type, room]), [["join", "den"]]);
+  net.socket.say(den);
+  assertEquals((await joined).seq, 1);
+});
+
 Deno.test("hand-over: an old connection that never answers is left after a while, and its message goes again", async () => {
   using net = await fakeNet();
   const old = net.socket;
@@ -190,6 +254,8 @@ Deno.test("hand-over: while the next one fails the old one goes on, and its end 
   await net.pass(500);
   assertEquals(net.sockets.length, 3);
   old.drop(1012);
+  await net.pass(1000);
+  assertEquals(net.sockets.length, 3, "the hand-over that is under way is the next try");
   net.socket.greet(0, { resumed: true });
   assertEquals(statuses, ["open", "handing_over", "handing_over", "reconnecting", "open"]);
 });
@@ -239,6 +305,7 @@ Deno.test("outbox: what the server cannot take for a moment waits, in order; wha
   const sent = () => socket.sentOf("chat").map(({ client_id }) => client_id).join("");
   socket.say({ type: "error", code: "store_unavailable", message: "down", ref: "a" });
   await net.pass(249);
+  const c = net.chat.send({ body: "c", client_id: "c" });
   assertEquals(sent(), "a");
   await net.pass(1);
   socket.say({ type: "error", code: "overloaded", message: "busy", ref: "a", retry_after_ms: 4000 });
@@ -250,10 +317,18 @@ Deno.test("outbox: what the server cannot take for a moment waits, in order; wha
   assertEquals((await assertRejects(() => a, ChatError, "not yours")).isRetryable, false);
   // Over the rate: nobody says which frame was not read.
   socket.say({ type: "error", code: "rate_limited", message: "slow down", retry_after_ms: 100 });
-  await net.pass(100);
+  await net.pass(99);
+  assertEquals(sent(), "aaab");
+  await net.pass(1);
   assertEquals(sent(), "aaabb");
   socket.ack("b");
   await b;
+  // What went well begins the waits anew.
+  socket.say({ type: "error", code: "internal", message: "", ref: "c" });
+  await net.pass(250);
+  assertEquals(sent(), "aaabbcc");
+  socket.ack("c");
+  await c;
   assertEquals(net.chat.pending, []);
 });
 
@@ -264,6 +339,10 @@ Deno.test("outbox: it is bounded in messages and characters, and says so", async
   net.chat.send({ body: "2" });
   const many = await assertRejects(() => net.chat.send({ body: "3" }), ChatError, "2 messages wait");
   assertEquals([big.code, many.code, many.isRetryable], ["outbox_full", "outbox_full", true]);
+  net.socket.greet(0);
+  net.socket.ack();
+  net.chat.send({ body: "x".repeat(10) });
+  assertEquals(net.chat.pending.map(({ body }) => body), ["2", "x".repeat(10)]);
 });
 
 Deno.test("outbox: a message that no frame can hold is refused, and the next one goes", async () => {
@@ -292,6 +371,18 @@ Deno.test("outbox: a storage that cannot keep a message refuses it, and one that
   const sent = net.chat.send({ body: "yes" });
   net.socket.ack();
   await sent;
+});
+
+Deno.test("outbox: the order outlives any number of clients", async () => {
+  const entries = memoryStorage();
+  const storage = { ...entries, load: () => entries.load().toReversed() };
+  for (const body of ["1", "2", "3"]) {
+    using net = await fakeNet({ storage });
+    net.chat.send({ body });
+    net.chat.send({ body: `${body}b` });
+  }
+  using net = await fakeNet({ storage });
+  assertEquals(net.chat.pending.map(({ body }) => body), ["1", "1b", "2", "2b", "3", "3b"]);
 });
 
 Deno.test("outbox: a client_id that waits already is the same message", async () => {
@@ -435,6 +526,22 @@ Deno.test("rooms beside that of the connection are joined again, from where they
   ]);
 });
 
+Deno.test("stream() gives the events from its call on, to several readers, and ends with the client", async () => {
+  using net = await fakeNet();
+  net.socket.greet(0);
+  net.socket.say(message(1));
+  const [all, first, statuses] = [net.chat.stream("message"), net.chat.stream("message"), net.chat.stream("status")];
+  net.socket.say(message(2), message(3));
+  for await (const { seq } of first) {
+    assertEquals(seq, 2);
+    break;
+  }
+  net.chat.close();
+  assertEquals((await Array.fromAsync(all)).map(({ seq }) => seq), [2, 3]);
+  assertEquals(await Array.fromAsync(statuses), [{ status: "closed" }]);
+  assertEquals(await Array.fromAsync(net.chat.stream("message")), []);
+});
+
 Deno.test("close() leaves nothing behind, whenever it comes, and may be called twice", async () => {
   const moments: ((net: Awaited<ReturnType<typeof fakeNet>>) => unknown)[] = [
     () => {},
@@ -466,19 +573,29 @@ Deno.test("close() leaves nothing behind, whenever it comes, and may be called t
     },
   ];
   for (const [i, moment] of moments.entries()) {
-    const net = await fakeNet();
+    const events = new CountingTarget();
+    const net = await fakeNet({ network: { events, isVisible: () => true } });
     await moment(net);
     net.chat.close();
     net.chat.close();
-    assertEquals([net.clock.countTimers(), net.chat.status], [0, { status: "closed" }], `moment ${i}`);
+    const { status } = net.chat;
+    assertEquals([net.clock.countTimers(), events.listeners, status], [0, 0, { status: "closed" }], `moment ${i}`);
     const count = net.sockets.length;
     for (const socket of net.sockets) {
       if (socket.onclose !== null || socket.onmessage !== null) throw new Error(`moment ${i}: a socket is held`);
     }
-    net.events.dispatchEvent(new Event("online"));
     await net.pass(100_000);
     assertEquals(net.sockets.length, count);
   }
+});
+
+Deno.test("a token that comes after close() opens nothing", async () => {
+  const token = Promise.withResolvers<string>();
+  using net = await fakeNet({ token: () => token.promise });
+  net.chat.close();
+  token.resolve("late");
+  await net.pass(0);
+  assertEquals(net.sockets, []);
 });
 
 Deno.test("a listener that throws stops neither the others nor the client", async () => {
@@ -511,4 +628,18 @@ function refuse(socket: Awaited<ReturnType<typeof fakeNet>>["socket"], closeCode
 function assertStopped(status: ChatStatus, code: string, closeCode: number): void {
   if (status.status !== "closed") throw new Error(`The client is ${status.status}`);
   assertEquals([status.error?.code, status.error?.closeCode], [code, closeCode]);
+}
+
+class CountingTarget extends EventTarget {
+  listeners = 0;
+
+  override addEventListener(...args: Parameters<EventTarget["addEventListener"]>): void {
+    this.listeners++;
+    super.addEventListener(...args);
+  }
+
+  override removeEventListener(...args: Parameters<EventTarget["removeEventListener"]>): void {
+    this.listeners--;
+    super.removeEventListener(...args);
+  }
 }

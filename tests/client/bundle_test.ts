@@ -1,0 +1,92 @@
+import { assert, assertEquals } from "@std/assert";
+import type * as Client from "../../shared/client/mod.ts";
+import { eventually } from "../support/eventually.ts";
+import { openBrowser } from "../support/open_browser.ts";
+import { requires } from "../support/requires.ts";
+import { serve } from "../support/serve.ts";
+import { ChatNet, opened, record } from "./chat_net.ts";
+
+const MAX_GZIP_BYTES = 10_000;
+const chromium = requires("chromium");
+
+Deno.test("deno task bundle makes one module without zod, of less than 10 KB", async () => {
+  const bundle = await buildBundle();
+  const gzip = new Blob([bundle]).stream().pipeThrough(new CompressionStream("gzip"));
+  const { byteLength } = await new Response(gzip).arrayBuffer();
+  assert(byteLength < MAX_GZIP_BYTES, `The bundle has ${byteLength} bytes`);
+  assertEquals(/\bimport\b|safeParse|ZodMini/.exec(bundle), null);
+  const module = await import(`data:text/javascript,${encodeURIComponent(bundle)}`) as typeof Client;
+  assertEquals(module.backoffDelayMs(1, 0.5), 500);
+  assertEquals(typeof module.connectChat, "function");
+});
+
+Deno.test({
+  name:
+    `the bundle in a browser: it chats, outlives a kill, and sends after a reload what it could not${chromium.suffix}`,
+  ignore: chromium.ignore,
+  fn: async () => {
+    const bundle = await buildBundle();
+    await using site = serve(({ url }) => {
+      const isScript = new URL(url).pathname === "/client.js";
+      const headers = { "Content-Type": isScript ? "text/javascript" : "text/html" };
+      return new Response(isScript ? bundle : "<!doctype html><title>chat</title>", { headers });
+    });
+    await using net = new ChatNet({ sockets: { allowedOrigins: [site.url] } });
+    const bob = await opened(net.client(2, { room: "lobby" }));
+    const heard = record(bob);
+    await using browser = await openBrowser(chromium.path);
+    await using ann = await browser.newPage();
+    const { page, errors } = ann;
+    await page.goto(site.url);
+    await page.evaluate(openChat, `${net.proxy.url}/chat`);
+    await page.evaluate(() => globalThis.chat.send({ body: "from a page" }));
+    await bob.send({ body: "to a page" });
+    net.boot();
+    net.proxy.cut();
+    await page.evaluate(() => globalThis.chat.send({ body: "after a kill" }));
+    const { target } = net.proxy;
+    net.proxy.target = undefined;
+    net.proxy.cut();
+    await page.evaluate(() => {
+      for (const body of ["kept 1", "kept 2"]) globalThis.chat.send({ body });
+    });
+    await page.reload();
+    net.proxy.target = target;
+    await page.evaluate(openChat, `${net.proxy.url}/chat`);
+    await page.evaluate(() => globalThis.chat.send({ body: "after a reload" }));
+    await eventually("bob has all", () => heard.messages.length >= 6);
+    assertEquals(heard.bodies(), [
+      "from a page",
+      "to a page",
+      "after a kill",
+      "kept 1",
+      "kept 2",
+      "after a reload",
+    ]);
+    assertEquals(await page.evaluate(() => [localStorage.length, globalThis.chat.pending.length]), [0, 0]);
+    await page.evaluate(() => globalThis.chat.close());
+    assertEquals(errors.filter((error) => !error.includes("WebSocket connection to")), []);
+  },
+});
+
+declare global {
+  // deno-lint-ignore no-var -- only this makes a property of the global object
+  var chat: Client.Chat;
+}
+
+/** Runs in the page. */
+async function openChat(url: string): Promise<void> {
+  const path = "/client.js";
+  const { connectChat, localStorageOutbox } = await import(path) as typeof Client;
+  globalThis.chat = connectChat({ url, token: () => "1", room: "lobby", storage: localStorageOutbox(url, "ann") });
+}
+
+async function buildBundle(): Promise<string> {
+  const { success, stdout, stderr } = await new Deno.Command(Deno.execPath(), {
+    args: ["bundle", "--quiet", "--no-lock", "--platform=browser", "--minify", "shared/client/mod.ts"],
+    cwd: new URL("../../", import.meta.url),
+    stdin: "null",
+  }).output();
+  if (!success) throw new Error(new TextDecoder().decode(stderr));
+  return new TextDecoder().decode(stdout);
+}
