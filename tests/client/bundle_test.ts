@@ -70,7 +70,7 @@ Deno.test({
 });
 
 declare global {
-  // deno-lint-ignore no-var -- only this makes a property of the global object
+  // A `var`, since only that is a property of the global object.
   var chat: Client.Chat;
 }
 
