@@ -214,7 +214,7 @@ async function testDatabase(t: Deno.TestContext, local: TestLocal): Promise<void
     create policy "ada reads" on realtime.messages for select to authenticated
       using (realtime.topic() = 'team' and auth.uid() = '${ada.userId}');
     create policy "ada writes" on realtime.messages for insert to authenticated
-      with check (realtime.topic() = 'team' and auth.uid() = '${ada.userId}');
+      with check (realtime.topic() in ('team', 'news') and auth.uid() = '${ada.userId}');
     create policy "all read the news" on realtime.messages for select to authenticated
       using (realtime.topic() = 'news' and extension = 'broadcast');
   `);
@@ -313,6 +313,15 @@ async function testDatabase(t: Deno.TestContext, local: TestLocal): Promise<void
     await client.setToken(ben.accessToken);
     assertEquals(await room.status(1), "CLOSED");
     assertEquals(room.system, ["You do not have permissions to read from this Channel topic: team"]);
+  });
+
+  await t.step("what may be sent is asked again with a new token", async () => {
+    await using client = realtimeClient(local, { token: ada.accessToken, timeout: 500 });
+    const room = await client.join("news", { private: true, broadcast: { ack: true } });
+    assertEquals(await room.channel.send({ type: "broadcast", event: "x", payload: {} }), "ok");
+    await client.setToken(ben.accessToken);
+    assertEquals(await room.channel.send({ type: "broadcast", event: "x", payload: {} }), "timed out");
+    assertEquals(room.statuses, ["SUBSCRIBED"]);
   });
 
   await t.step("a token that expires ends its channel with the reason; one that has expired joins none", async () => {
