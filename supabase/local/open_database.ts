@@ -100,6 +100,8 @@ export async function openPostgres(url: string): Promise<Database> {
     },
     async close() {
       await Promise.all(listeners.map((listener) => listener.close()));
+      // A connection that was lost in the middle of a query never ends by itself.
+      await connection.driver.end({ timeout: 1 });
       await connection.close();
     },
   };
@@ -111,6 +113,8 @@ function listenerOn(url: string, channel: string, onNotify: (payload: string) =>
   let retry: ReturnType<typeof setTimeout> | undefined;
   const options = {
     max: 1,
+    // Its query of types would be left hanging when the connection is closed while it is being made.
+    fetch_types: false,
     max_lifetime: null,
     onnotice: () => {},
     onnotify: (_channel: string, payload: string) => onNotify(payload),

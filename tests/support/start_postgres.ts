@@ -5,6 +5,10 @@ import { eventually } from "./eventually.ts";
 export interface TestPostgres {
   /** `postgresql://postgres@127.0.0.1:PORT/postgres`: a superuser, no password. */
   readonly url: string;
+  /** Kills the server as a power cut would; its data stays. */
+  crash(): Promise<void>;
+  /** Starts it again on the same data and port, and waits until it takes connections. */
+  restart(): Promise<void>;
   /** Ends the server and removes its data. */
   [Symbol.asyncDispose](): Promise<void>;
 }
@@ -28,20 +32,44 @@ export async function startPostgres(initdb: string): Promise<TestPostgres> {
     ...["-c", END_WITH_INPUT, "sh", `${programs}/postgres`, "-D", data, "-p", String(port), "-h", "127.0.0.1"],
     ...["-k", folder, "-c", "fsync=off", "-c", "shared_buffers=32MB", "-c", "log_min_messages=fatal"],
   ]);
-  const server = new Deno.Command(program, { args, stdin: "piped", stdout: "null", stderr: "null" }).spawn();
-  const stop = async () => {
-    await server.stdin.close();
-    await server.status;
-    await Deno.remove(folder, { recursive: true });
-  };
-  try {
+  const boot = async () => {
+    const server = new Deno.Command(program, { args, stdin: "piped", stdout: "null", stderr: "null" }).spawn();
     const isReady = () => succeeds(`${programs}/pg_isready`, ["--host=127.0.0.1", `--port=${port}`]);
-    await eventually("PostgreSQL takes connections", isReady, { deadlineMs: 30_000 });
-  } catch (error) {
-    await stop();
+    try {
+      await eventually("PostgreSQL takes connections", isReady, { deadlineMs: 30_000 });
+    } catch (error) {
+      await end(server);
+      throw error;
+    }
+    return server;
+  };
+  const remove = () => Deno.remove(folder, { recursive: true });
+  let server = await boot().catch(async (error) => {
+    await remove();
     throw error;
-  }
-  return { url: `postgresql://postgres@127.0.0.1:${port}/postgres`, [Symbol.asyncDispose]: stop };
+  });
+  return {
+    url: `postgresql://postgres@127.0.0.1:${port}/postgres`,
+    async crash() {
+      // The first line of this file is the pid of the server, whose parent ends with it.
+      const [pid] = (await Deno.readTextFile(`${data}/postmaster.pid`)).split("\n");
+      Deno.kill(Number(pid), "SIGKILL");
+      await end(server);
+    },
+    async restart() {
+      server = await boot();
+    },
+    async [Symbol.asyncDispose]() {
+      await end(server);
+      await remove();
+    },
+  };
+}
+
+/** Ends a server by the end of its input; nothing happens where it has ended. */
+async function end(server: Deno.ChildProcess): Promise<void> {
+  await server.stdin.close().catch(() => {}); // Closed already, where it crashed before.
+  await server.status;
 }
 
 /** Runs a command until its input ends, which it does too when the test process is killed: no server stays behind. */
