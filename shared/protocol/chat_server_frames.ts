@@ -116,6 +116,8 @@ export const ChatConnectionFrame = z.object({
   epoch: z.optional(z.string()),
   /** Whether everything since the position that the client gave follows. */
   resumed: z.boolean(),
+  /** The other rooms whose events come, and from where on: say `resume` first to get them from where the client stands. */
+  rooms: z.optional(z.record(z.string(), z.object({ seq: Seq, epoch: z.string() }))),
   expires_at: Timestamp,
   /** The isolate that it landed on, and how long that has lived, in milliseconds. */
   isolate: z.string(),

@@ -42,7 +42,7 @@ export interface SessionStart {
 const MAX_BAD_FRAMES = 10;
 /** Writes of one connection that wait for the store; what comes beside them is refused. */
 const MAX_WRITES_UNDER_WAY = 256;
-/** How long a new inbox waits for `resume` before it goes live: what is replayed must come before what is new. */
+/** How long a new connection waits for `resume` in the rooms it only hears of: what is replayed must come before what is new. */
 const RESUME_WAIT_MS = 500;
 /** How far back the log is searched for the event that made a user a member. */
 const MEMBERSHIP_SEARCH = 200;
@@ -67,7 +67,7 @@ export class ChatSession implements UserConnection {
   #sender: Sender;
   #badFrames = 0;
   #writes = 0;
-  /** The rooms of an inbox that has not gone live, and whether it had them when it came. */
+  /** The rooms that it hears of but is not live in yet, and whether the user was in them when it came. */
   #held: Map<string, { view: RoomView; wasThere: boolean }> | undefined;
   #holdTimer: ReturnType<typeof setTimeout> | undefined;
 
@@ -86,20 +86,17 @@ export class ChatSession implements UserConnection {
     this.#pid = client_pid;
     this.#self = self;
     this.#context.rooms.connect(this.#identity.userId, this);
-    const { view, position, rooms } = this.#start;
-    if (view === undefined) {
-      this.#greet({ resumed: false });
-      this.#hold(rooms);
-      return;
-    }
+    const { view, position } = this.#start;
+    const heard = this.#start.rooms.filter((other) => this.#hears(other));
+    this.#hold(heard);
+    if (view === undefined) return this.#greet({ resumed: false }, heard);
     const room = this.#context.rooms.open(view);
     const reason = position && room.resyncReason(position.since, position.epoch);
     const resumed = position !== undefined && reason === undefined;
-    this.#greet({ room: room.id, community_id: room.id, seq: room.head, epoch: room.epoch, resumed });
+    this.#greet({ room: room.id, community_id: room.id, seq: room.head, epoch: room.epoch, resumed }, heard);
     if (reason !== undefined) this.#send({ type: "resync", room: room.id, reason });
     this.#enter(room, resumed ? position.since : room.head, { present: true });
     this.#send({ type: "presence", room: room.id, state: this.#context.rooms.present(room.id) });
-    for (const direct of rooms) if (direct.kind === "dm") this.#listen(direct, direct.head);
   }
 
   "ws.message"({ type, data }: ClientMessage): Promise<void> | void {
@@ -263,7 +260,7 @@ export class ChatSession implements UserConnection {
     this.#send({ type: "left", room, ...refMember(frame) });
   }
 
-  async #resume({ rooms }: ChatClientFrameOf<"resume">): Promise<void> {
+  async #resume({ rooms, ...frame }: ChatClientFrameOf<"resume">): Promise<void> {
     const { userId } = this.#identity;
     clearTimeout(this.#holdTimer);
     const { roomsOfUsers } = await this.#context.store.heads([], [userId]).catch((error) => {
@@ -273,11 +270,15 @@ export class ChatSession implements UserConnection {
     if (this.#isGone) return;
     const views = new Map((roomsOfUsers.get(userId) ?? []).map((view) => [view.room, view]));
     for (const room of Object.keys(rooms)) {
-      if (!views.has(room)) this.#refuse({ code: "room_not_found", message: `There is no such room: ${room}` }, {});
+      if (views.has(room)) continue;
+      this.#refuse({ code: "room_not_found", message: `There is no such room: ${room}` }, frame);
+      this.#send({ type: "left", room });
     }
     if (this.#held !== undefined) {
       // A room it does not name is one that it does not know.
-      for (const [room, view] of views) this.#held.set(room, { view, wasThere: false });
+      for (const [room, view] of views) {
+        if (this.#hears(view) && !this.#joined.has(room)) this.#held.set(room, { view, wasThere: false });
+      }
       return this.#release(rooms);
     }
     // Live already: what was sent since cannot be put behind what was missed.
@@ -308,12 +309,18 @@ export class ChatSession implements UserConnection {
     this.roomsChanged(roomsOfUsers.get(identity.userId) ?? [], asOf);
   }
 
-  #greet(at: { resumed: boolean; room?: string; community_id?: string; seq?: number; epoch?: string }): void {
+  /** Says where the client landed, and from where on it hears of `rooms` unless it says where it stands in them. */
+  #greet(
+    at: { resumed: boolean; room?: string; community_id?: string; seq?: number; epoch?: string },
+    rooms: readonly RoomView[],
+  ): void {
+    const heard = Object.fromEntries(rooms.map(({ room, head, epoch }) => [room, { seq: head, epoch }]));
     this.#send({
       type: "connection",
       message: "connected",
       user_id: this.#identity.userId,
       ...at,
+      ...(rooms.length > 0 && { rooms: heard }),
       session: this.#start.session,
       expires_at: expiryOf(this.#identity),
       isolate: this.#context.isolate.id,
@@ -323,13 +330,13 @@ export class ChatSession implements UserConnection {
     });
   }
 
-  /** Keeps an inbox from going live until it has said where it stands, for a moment. */
+  /** Keeps rooms from going live until the client has said where it stands in them, for a moment. */
   #hold(rooms: readonly RoomView[]): void {
     this.#held = new Map(rooms.map((view) => [view.room, { view, wasThere: true }]));
     this.#holdTimer = setTimeout(() => this.#release(), RESUME_WAIT_MS);
   }
 
-  /** Lets an inbox go live. One that says where it stands hears `joined` of each room and what it missed there. */
+  /** Lets those rooms go live. A client that says where it stands hears `joined` of each, and what it missed there. */
   #release(positions?: Readonly<Record<string, Position>>): void {
     clearTimeout(this.#holdTimer);
     const held = this.#held ?? [];
@@ -349,6 +356,7 @@ export class ChatSession implements UserConnection {
     const reason = position && (already ? "already_live" : room.resyncReason(position.since, position.epoch));
     const resumed = position !== undefined && reason === undefined;
     if (!already) this.#enter(room, resumed ? position.since : room.head, options);
+    else if (options.present) this.#context.rooms.appear(view.room, this.#pid);
     const { id, head, epoch } = room;
     this.#send({
       type: "joined",

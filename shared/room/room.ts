@@ -14,7 +14,7 @@ export interface Member {
   /** It takes several events in one frame. */
   readonly batch: boolean;
   /** Others see it: it joined this room by name, and does not only hear of it because it is its user's. */
-  readonly present: boolean;
+  present: boolean;
   /** The user is no longer a member: the room has let go of the connection. */
   removed(room: string): void;
 }
@@ -112,8 +112,9 @@ export class Room {
     return this.#seats.size === 0;
   }
 
-  has(pid: Pid): boolean {
-    return this.#seats.has(pid);
+  /** The member with this connection. */
+  member(pid: Pid): Member | undefined {
+    return this.#seats.get(pid)?.member;
   }
 
   /**

@@ -141,6 +141,15 @@ export class Rooms {
     if (member.present) this.#rooms.get(room.id)?.presence.enter(member.userId, member.name, member.pid);
   }
 
+  /** Shows a connection in a room that it only heard of. */
+  appear(id: string, pid: Pid): void {
+    const open = this.#rooms.get(id);
+    const member = open?.room.member(pid);
+    if (member === undefined || member.present) return;
+    member.present = true;
+    open?.presence.enter(member.userId, member.name, pid);
+  }
+
   /** Lets a connection leave a room; the others hear of it where it was the user's last. */
   leave(id: string, pid: Pid): void {
     const open = this.#rooms.get(id);

@@ -455,3 +455,40 @@ Deno.test("every frame that a session sends is of a schema of the protocol", asy
 function write(user: number, room: string, body: string) {
   return { kind: "message", actor: { id: userId(user) }, room, body } as const;
 }
+
+Deno.test("direct messages beside a room are resumed too, from where connection said they were", async () => {
+  await using chat = serveChat();
+  await using bob = await chat.connect(2, "room=lobby");
+  bob.sendJson({ type: "dm", to: userId(1), body: "before" });
+  const { room, seq } = await bob.nextOfType("ack") as { room: string; seq: number };
+  const ann = await chat.connect(1, "room=lobby");
+  assertEquals(Object.entries(ann.first.rooms as Record<string, { seq: number }>).map(([id, at]) => [id, at.seq]), [[
+    room,
+    seq,
+  ]]);
+  const { epoch } = (ann.first.rooms as Record<string, { epoch: string }>)[room]!;
+  await ann.close();
+  for (const body of ["while away 1", "while away 2"]) bob.sendJson({ type: "dm", to: userId(1), body });
+  await bob.nextOfType("ack");
+  await bob.nextOfType("ack");
+  await using again = await chat.connect(1, "room=lobby");
+  again.sendJson({ type: "resume", rooms: { [room]: { since: seq, epoch } } });
+  bob.sendJson({ type: "dm", to: userId(1), body: "now" });
+  assertEquals((await again.nextOfType("joined")).resumed, true);
+  for (const body of ["while away 1", "while away 2", "now"]) {
+    assertEquals((await again.nextOfType("new_message") as { message: { body: string } }).message.body, body);
+  }
+});
+
+Deno.test("an inbox that joins a room by name is seen in it, also where it heard of it before", async () => {
+  await using chat = serveChat();
+  await using bob = await chat.connect(2, "room=lobby");
+  await (await chat.connect(1, "room=lobby")).close();
+  await bob.nextOfType("presence");
+  await using inbox = await chat.connect(1);
+  inbox.sendJson({ type: "resume", rooms: {} });
+  await inbox.nextOfType("joined");
+  inbox.sendJson({ type: "join", room: "lobby" });
+  const { members } = await inbox.nextOfType("joined") as { members: { user_id: string }[] };
+  assertEquals(members.map(({ user_id }) => user_id).sort(), [userId(1), userId(2)]);
+});
