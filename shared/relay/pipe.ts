@@ -189,9 +189,12 @@ export class Pipe {
     this.#upstream = undefined;
     sink.dispose();
     outlet.clear();
-    socket.onmessage = socket.onclose = socket.onerror = null;
-    // Deno 2.1.4 does not give up a handshake that it has begun: should it succeed after all, nobody waits for it.
-    socket.onopen = () => closeSocket(socket, closing);
+    // Deno 2.1.4 does not give up a handshake that it has begun, but closes the socket should it succeed after all.
+    socket.onopen =
+      socket.onmessage =
+      socket.onclose =
+      socket.onerror =
+        null;
     closeSocket(socket, closing);
   }
 
