@@ -16,6 +16,9 @@ import { addReports, type Report, runTests } from "./gate/run_tests.ts";
 /** A hung test must not hang whoever waits for the gate. */
 const TIME_LIMIT_MS = 12 * 60_000;
 
+/** The page runs in a browser, whose global types are not those of Deno: it has a configuration of its own. */
+const PAGE = ["--config", "supabase/local/site/deno.json", "supabase/local/site"];
+
 const deadline = AbortSignal.timeout(TIME_LIMIT_MS);
 const startedAt = performance.now();
 
@@ -34,9 +37,6 @@ async function runGate(args: readonly string[]): Promise<Report[]> {
   if (args.length > 0) return [await runTests(args.flatMap((path) => [...findTestFiles(path)]), { signal: deadline })];
   return [...await runChecks(), ...await runGroups(planAll())];
 }
-
-/** The page runs in a browser, whose global types are not those of Deno: it has a configuration of its own. */
-const PAGE = ["--config", "supabase/local/site/deno.json", "supabase/local/site"];
 
 async function runChecks(): Promise<Report[]> {
   return [
