@@ -1,30 +1,23 @@
-import { cpuUsedUs, readCpu } from "./cpu_clock.ts";
-import type { LoadResult } from "./load/protocol.ts";
-import { type LoadClient, startLoadClient } from "./load/start_load_client.ts";
-import type { BenchServer } from "./start_server.ts";
-import { median, rotated } from "./statistics.ts";
+import { median } from "./median.ts";
+import { inTurn, type Load, openStand, type Round, runRound, type Stand } from "./stand.ts";
 import type { System } from "./systems.ts";
 import type { Section } from "./table.ts";
 
 /** How many members a room has, and what is sent into it. */
-export interface FanOutCase {
+export interface FanOutCase extends Load {
   readonly members: number;
-  /** As the table says it. */
+  /** The load as the table says it. */
   readonly load: string;
-  /** Messages a second from all senders; saturated where left out. */
-  readonly perSecond?: number;
-  readonly durationMs: number;
 }
 
-/** Rooms of 10 and 100 (and 1,000), busy; one that is paced to 40,000 deliveries a second, and one in which little happens. */
+/** Rooms of each size saturated; the smallest with little happening in it, large ones paced to 40,000 deliveries a second. */
 export function fanOutCases({ members, seconds }: { members: readonly number[]; seconds: number }): FanOutCase[] {
   const durationMs = seconds * 1000;
   return members.flatMap((count): FanOutCase[] => [
     { members: count, load: "saturated", durationMs },
-    ...(count === 10 ? [{ members: count, load: "5 messages/s", perSecond: 5, durationMs: 4 * durationMs }] : []),
-    ...(count >= 100
-      ? [{ members: count, load: "40,000 deliveries/s", perSecond: 40_000 / count, durationMs: 1.5 * durationMs }]
-      : []),
+    count < 100
+      ? { members: count, load: "5 messages/s", perSecond: 5, durationMs: 4 * durationMs }
+      : { members: count, load: "40,000 deliveries/s", perSecond: 40_000 / count, durationMs },
   ]);
 }
 
@@ -36,66 +29,37 @@ export interface FanOutOptions {
   readonly log: (line: string) => void;
 }
 
-const SENDERS = 5;
-const MESSAGE_BYTES = 200;
-/** Messages of each sender under way when saturated: enough that the server never waits for the client. */
-const IN_FLIGHT = 20;
-const WARM_UP_MS = 2_000;
-
-interface Entry {
-  readonly system: System;
-  readonly server: BenchServer;
-  readonly client: LoadClient;
-  readonly rounds: Round[];
-}
-
-interface Round extends LoadResult {
-  readonly cpuUs: number;
-}
-
 /**
  * CPU per delivered message of each system, on one machine at one time: all servers stand beside each other, the rounds
  * of the systems alternate, and what is compared are those of the same round.
  */
 export async function benchFanOut({ systems, cases, rounds, log }: FanOutOptions): Promise<Section> {
   const rows: string[][] = [];
-  for (const members of new Set(cases.map(({ members }) => members))) {
+  for (const fanOutCase of cases) {
+    // Servers of its own for each case: what the last one left on the heap would be collected in this one.
     await using stack = new AsyncDisposableStack();
-    const entries: Entry[] = [];
+    const stands: Stand[] = [];
+    const name = `fan-out: ${fanOutCase.members} members, ${fanOutCase.load}`;
     for (const system of systems) {
-      const [server, client] = [stack.use(await system.start()), stack.use(startLoadClient())];
-      const urls = await Promise.all(Array.from({ length: members }, (_, n) => system.url(server, ROOM, n)));
-      await client.join({ room: ROOM, urls, senders: SENDERS, dialect: system.dialect });
-      await client.load({ room: ROOM, durationMs: WARM_UP_MS, messageBytes: MESSAGE_BYTES, inFlight: IN_FLIGHT });
-      entries.push({ system, server, client, rounds: [] });
-      log(`fan-out: ${system.name} is warm with ${members} members`);
+      stands.push(await openStand(stack, system, fanOutCase.members, warmUpOf(fanOutCase)));
+      log(`${name}: ${system.name} is warm`);
     }
-    for (const fanOutCase of cases.filter((other) => other.members === members)) {
-      for (const entry of entries) entry.rounds.length = 0;
-      for (let round = 0; round < rounds; round++) {
-        for (const entry of rotated(entries, round)) {
-          entry.rounds.push(await measure(entry, fanOutCase));
-          log(describe(entry, fanOutCase, round));
-        }
+    const { durationMs, perSecond } = fanOutCase;
+    for (let round = 0; round < rounds; round++) {
+      for (const stand of inTurn(stands, round)) {
+        const result = await runRound(stand, perSecond === undefined ? { durationMs } : { durationMs, perSecond });
+        log(`${name}, round ${round + 1}: ${stand.system.name} ${describe(result)}`);
       }
-      rows.push(...entries.map((entry) => rowOf(entry, entries[0]!, fanOutCase)));
     }
+    rows.push(...stands.map((stand) => rowOf(stand, stands[0]!, fanOutCase)));
   }
   return { name: "fan-out", columns: COLUMNS, rows };
 }
 
-const ROOM = "bench";
-
-async function measure({ server, client }: Entry, { perSecond, durationMs }: FanOutCase): Promise<Round> {
-  const before = await readCpu(server.pid);
-  const result = await client.load({
-    room: ROOM,
-    durationMs,
-    messageBytes: MESSAGE_BYTES,
-    inFlight: IN_FLIGHT,
-    ...(perSecond !== undefined && { perSecond }),
-  });
-  return { ...result, cpuUs: cpuUsedUs(before, await readCpu(server.pid)) };
+/** Has the engine compile what will run; before a quiet case by so few messages that they leave no large heap behind. */
+function warmUpOf({ perSecond }: Load): Load {
+  const durationMs = 2_000;
+  return perSecond === undefined ? { durationMs } : { durationMs, perSecond: Math.max(perSecond, 300) };
 }
 
 const COLUMNS = [
@@ -114,7 +78,7 @@ const COLUMNS = [
   "p99 ms",
 ];
 
-function rowOf({ system, rounds }: Entry, base: Entry, { members, load }: FanOutCase): string[] {
+function rowOf({ system, rounds }: Stand, base: Stand, { members, load }: FanOutCase): string[] {
   const of = (value: (round: Round) => number) => median(rounds.map(value));
   const ratios = rounds.map((round, index) => perDelivery(round) / perDelivery(base.rounds[index]!));
   const toOthers = rounds.map((round, index) => perDeliveryToOthers(round) / perDeliveryToOthers(base.rounds[index]!));
@@ -143,9 +107,7 @@ function perDeliveryToOthers({ cpuUs, deliveriesToOthers }: Round): number {
   return cpuUs / deliveriesToOthers;
 }
 
-function describe({ system, rounds }: Entry, { members, load }: FanOutCase, round: number): string {
-  const last = rounds.at(-1)!;
-  const rate = Math.round(last.deliveries / last.seconds).toLocaleString("en");
-  return `fan-out: ${members} members, ${load}, round ${round + 1}: ${system.name} ` +
-    `${perDelivery(last).toFixed(2)} us per delivery at ${rate}/s, ${last.deliveries} deliveries verified`;
+function describe(round: Round): string {
+  const rate = Math.round(round.deliveries / round.seconds).toLocaleString("en");
+  return `${perDelivery(round).toFixed(2)} us per delivery at ${rate}/s, ${round.deliveries} deliveries verified`;
 }

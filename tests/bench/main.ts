@@ -14,7 +14,9 @@ import { parseArgs } from "@std/cli/parse-args";
 import { denoPath } from "../support/deno_versions.ts";
 import { benchTokens } from "./bench_tokens.ts";
 import { benchFanOut, fanOutCases } from "./fan_out.ts";
-import { chat, plainRoom } from "./systems.ts";
+import { benchStorePath } from "./store_path.ts";
+import { benchConnecting } from "./connecting.ts";
+import { chat, echo, plainRoom } from "./systems.ts";
 import { markdownTable, type Section, withSection } from "./table.ts";
 
 const PAGE = new URL("../../docs/bench.md", import.meta.url);
@@ -36,16 +38,17 @@ const timeLimit = setTimeout(() => {
 }, TIME_LIMIT_MS);
 
 const startedAt = performance.now();
+const tokens = await benchTokens();
 const parts: Record<string, () => Promise<Section>> = {
-  "fan-out": async () => {
-    const tokens = await benchTokens();
-    const systems = [
-      plainRoom({ deno }),
-      chat(tokens, { batch: false, deno }),
-      chat(tokens, { batch: true, deno }),
-    ];
+  "fan-out": () => {
+    const systems = [plainRoom({ deno }), chat(tokens, { batch: false, deno }), chat(tokens, { batch: true, deno })];
     const members = flags.large ? [10, 100, 1_000] : [10, 100];
-    return await benchFanOut({ systems, cases: fanOutCases({ members, seconds }), rounds, log });
+    return benchFanOut({ systems, cases: fanOutCases({ members, seconds }), rounds, log });
+  },
+  store: () => benchStorePath({ rounds, seconds, deno, log }),
+  connecting: () => {
+    const systems = [plainRoom({ deno }), echo(tokens, { deno }), chat(tokens, { batch: false, deno })];
+    return benchConnecting({ systems, rounds, log });
   },
 };
 const names = flags.only === undefined ? Object.keys(parts) : [flags.only];

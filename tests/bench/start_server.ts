@@ -16,17 +16,21 @@ export interface ServerStart {
   readonly deno?: string;
   /** More flags for it, such as `--cpu-prof`. */
   readonly flags?: readonly string[];
+  /** The path of its configuration; default: the project's. */
+  readonly config?: string;
 }
 
 const ROOT = new URL("../../", import.meta.url);
 
 /** Starts an entrypoint on a free port of the loopback. Rejects, with what it printed, where it does not come up. */
-export async function startServer({ entrypoint, env = {}, deno = Deno.execPath(), flags = [] }: ServerStart) {
+export async function startServer(
+  { entrypoint, env = {}, deno = Deno.execPath(), flags = [], config = "deno.json" }: ServerStart,
+) {
   const { PATH = "", HOME = "", DENO_DIR, TMPDIR } = Deno.env.toObject();
   const boot = new URL("boot.ts", import.meta.url);
   const child = new Deno.Command(deno, {
     args: [
-      ...["run", "--allow-all", "--no-prompt", "--no-check", "--no-lock", "--config", "deno.json"],
+      ...["run", "--allow-all", "--no-prompt", "--no-check", "--no-lock", "--config", config],
       ...flags,
       boot.href,
       entrypoint.href,

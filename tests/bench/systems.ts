@@ -50,3 +50,57 @@ export function chat(tokens: BenchTokens, { batch, deno, flags }: SystemOptions 
       `ws://${host}/chat?room=${room}&jwt=${await tokens.sign(n)}${batch ? "&batch=1" : ""}`,
   };
 }
+
+/** Our echo as it is deployed: the cost of the kernel and of the token alone. */
+export function echo(tokens: BenchTokens, { deno, flags }: SystemOptions = {}): System {
+  const env = { ...tokens.env, ...RAISED_LIMITS };
+  return {
+    name: "echo",
+    dialect: { frames: "chat", echoesSender: true },
+    start: () => startServer({ entrypoint: new URL("functions/echo/index.ts", ROOT), env, deno, flags }),
+    url: async ({ host }, _room, n) => `ws://${host}/echo?jwt=${await tokens.sign(n)}`,
+  };
+}
+
+/** A project as chat is told of it. */
+export interface Project {
+  readonly url: string;
+  readonly publishableKey: string;
+  readonly secretKey: string;
+}
+
+/** Our chat on a project's database; `groups`: with group commit, as it is deployed, or with one write a call. */
+export function chatOn(
+  { url, publishableKey, secretKey }: Project,
+  tokens: readonly string[],
+  { groups, deno, flags }: SystemOptions & { groups: boolean },
+): System {
+  const env = {
+    ...RAISED_LIMITS,
+    SUPABASE_URL: url,
+    SUPABASE_PUBLISHABLE_KEYS: JSON.stringify({ default: publishableKey }),
+    SUPABASE_SECRET_KEYS: JSON.stringify({ default: secretKey }),
+    CHAT_STORE: "supabase",
+  };
+  return {
+    name: groups ? "group commit" : "one a call",
+    dialect: { frames: "chat", echoesSender: true },
+    start: async () => {
+      const config = groups ? undefined : await withoutGroupCommit();
+      return await startServer({ entrypoint: new URL("functions/chat/index.ts", ROOT), env, deno, flags, config });
+    },
+    url: ({ host }, room, n) => Promise.resolve(`ws://${host}/chat?room=${room}-${groups}&jwt=${tokens[n]}`),
+  };
+}
+
+/** The project's configuration in which functions get another `groupCommit`: the chat that runs is the very file that is deployed. */
+async function withoutGroupCommit(): Promise<string> {
+  const { imports } = JSON.parse(await Deno.readTextFile(new URL("deno.json", ROOT)));
+  const module = new URL("shared/store/group_commit.ts", ROOT).href;
+  const scopes = {
+    [new URL("functions/", ROOT).href]: { [module]: new URL("peers/one_write_a_call.ts", import.meta.url).href },
+  };
+  const path = await Deno.makeTempFile({ suffix: ".json" });
+  await Deno.writeTextFile(path, JSON.stringify({ nodeModulesDir: "none", imports, scopes }));
+  return path;
+}

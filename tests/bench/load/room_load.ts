@@ -26,6 +26,8 @@ const DRAIN_DEADLINE_MS = 20_000;
 /** A room of connections to one system, on which loads are run. It trusts no delivery: see `DeliveryCheck`. */
 export class RoomLoad {
   readonly #name: string;
+  /** Part of every `client_id`: a user's must not come twice, not even in another load's room. */
+  readonly #run = crypto.randomUUID().slice(0, 8);
   readonly #dialect: Dialect;
   readonly #senders: number;
   readonly #members: Member[] = [];
@@ -146,7 +148,9 @@ export class RoomLoad {
   }
 
   #encode(text: string, clientId: string): string {
-    return this.#dialect.frames === "plain" ? text : `{"type":"chat","client_id":"${clientId}","body":"${text}"}`;
+    return this.#dialect.frames === "plain"
+      ? text
+      : `{"type":"chat","client_id":"${this.#run}-${clientId}","body":"${text}"}`;
   }
 
   /** To how many connections a message goes. */

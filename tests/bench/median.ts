@@ -5,9 +5,3 @@ export function median(numbers: readonly number[]): number {
   const middle = sorted.length >> 1;
   return sorted.length % 2 === 1 ? sorted[middle]! : (sorted[middle - 1]! + sorted[middle]!) / 2;
 }
-
-/** `1 … n`, each round begun by another one, so that no system always follows the same other. */
-export function rotated<T>(items: readonly T[], round: number): T[] {
-  const from = round % items.length;
-  return [...items.slice(from), ...items.slice(0, from)];
-}
