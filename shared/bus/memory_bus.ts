@@ -1,21 +1,22 @@
-import type { Bus, Unsubscribe } from "./bus.ts";
+import { type Bus, BusCounters, type BusOptions } from "./bus.ts";
+import { logWarning } from "./log_warning.ts";
+import { Subscribers } from "./subscribers.ts";
 
 /** A bus within one isolate, for tests and for development without a server. It delivers at once, in order, exactly once. */
-export function memoryBus(): Bus {
-  const subscribers = new Map<string, Set<(text: string) => void>>();
+export function memoryBus({ warn = logWarning }: BusOptions = {}): Bus {
+  const counters = new BusCounters();
+  const subscribers = new Subscribers(counters, warn);
+  let isClosed = false;
   return {
+    counters,
     publish(topic, text) {
-      for (const onText of [...subscribers.get(topic) ?? []]) onText(text);
+      if (isClosed) return;
+      counters.published++;
+      subscribers.deliver(topic, text);
     },
-    subscribe(topic, onText): Unsubscribe {
-      const listeners = subscribers.get(topic) ?? new Set();
-      subscribers.set(topic, listeners.add(onText));
-      return () => {
-        listeners.delete(onText);
-        if (listeners.size === 0 && subscribers.get(topic) === listeners) subscribers.delete(topic);
-      };
-    },
+    subscribe: (topic, onText) => isClosed ? () => {} : subscribers.add(topic, onText),
     close() {
+      isClosed = true;
       subscribers.clear();
       return Promise.resolve();
     },
