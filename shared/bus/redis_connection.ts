@@ -1,4 +1,5 @@
 import type { Redis } from "ioredis";
+import { retryDelayMs } from "./retry_delay_ms.ts";
 
 /** What a connection to Redis is given. */
 export interface RedisConnectionOptions {
@@ -14,6 +15,7 @@ export interface RedisConnectionOptions {
   readonly warn: (message: string) => void;
 }
 
+const PACE = { firstMs: 50, mostMs: 3_000 };
 const GOODBYE_MS = 500;
 
 /**
@@ -75,7 +77,7 @@ export class RedisConnection {
   #onEnd(redis: Redis): void {
     this.#options.onLost?.();
     if (this.#isClosed) return;
-    this.#retry = setTimeout(() => redis.connect().catch(noop), retryDelayMs(++this.#attempts, Math.random));
+    this.#retry = setTimeout(() => redis.connect().catch(noop), retryDelayMs(++this.#attempts, PACE));
   }
 
   #onReady(redis: Redis): void {
@@ -96,12 +98,6 @@ export class RedisConnection {
 
 /** A failed attempt is told by "error" and "end". */
 function noop(): void {}
-
-/** How long to wait before attempt `attempt` (from 1 on): exponential up to 3 s, half of it jitter. */
-export function retryDelayMs(attempt: number, random: () => number): number {
-  const ceiling = Math.min(3_000, 50 * 2 ** (attempt - 1));
-  return Math.round(ceiling * (0.5 + random() / 2));
-}
 
 /**
  * What went wrong, in one word: the system's code (`ECONNREFUSED`) or Redis's own (`WRONGPASS`). The whole message is not

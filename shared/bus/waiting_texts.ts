@@ -43,13 +43,28 @@ export class WaitingTexts {
     this.#counters.dropped += surplus;
   }
 
-  /** Takes out all that is still worth sending, in the order in which it came. */
-  take(): Publication[] {
+  /** Takes out what is still worth sending, in the order in which it came: all of it, or up to `maxChars` but one at least. */
+  take(maxChars = Infinity): Publication[] {
+    let room = maxChars;
+    return this.takeIf((_topic, text) => {
+      const fits = room === maxChars || text.length <= room;
+      room = fits ? room - text.length : 0;
+      return fits;
+    });
+  }
+
+  /** Takes out what is still worth sending and wanted; the rest stays, as long as it may. */
+  takeIf(isWanted: (topic: string, text: string) => boolean): Publication[] {
     const oldest = this.#now() - this.#limits.maxAgeMs;
     const fresh = this.#queue.filter(({ at }) => at >= oldest);
     this.#counters.dropped += this.#queue.length - fresh.length;
-    this.#queue = [];
-    this.#chars = 0;
-    return fresh;
+    const taken: Publication[] = [];
+    this.#queue = fresh.filter((waiting) => {
+      const goes = isWanted(waiting.topic, waiting.text);
+      if (goes) taken.push(waiting);
+      return !goes;
+    });
+    this.#chars = this.#queue.reduce((sum, { text }) => sum + text.length, 0);
+    return taken;
   }
 }

@@ -1,6 +1,6 @@
 import { assert, assertEquals, assertThrows } from "@std/assert";
 import { redisBus } from "../../shared/bus/redis_bus.ts";
-import { outageOf, retryDelayMs } from "../../shared/bus/redis_connection.ts";
+import { outageOf } from "../../shared/bus/redis_connection.ts";
 import { openProxy } from "../client/proxy.ts";
 import { eventually } from "../support/eventually.ts";
 import { requires } from "../support/requires.ts";
@@ -8,13 +8,6 @@ import { startRedis } from "../support/start_redis.ts";
 
 const program = requires("redis-server");
 const SECRET = "p@ss:word/of this test";
-
-Deno.test("retryDelayMs() grows to three seconds, with half of it jitter", () => {
-  const [least, most] = [() => 0, () => 1];
-  const attempts = [1, 2, 3, 7, 8, 100];
-  assertEquals(attempts.map((attempt) => retryDelayMs(attempt, most)), [50, 100, 200, 3_000, 3_000, 3_000]);
-  assertEquals(attempts.map((attempt) => retryDelayMs(attempt, least)), [25, 50, 100, 1_500, 1_500, 1_500]);
-});
 
 Deno.test("outageOf() names a failure by a word of its own", () => {
   const cases: [unknown, string][] = [

@@ -1,0 +1,35 @@
+import { realtimeBus } from "../../shared/bus/realtime_bus.ts";
+import { openProxy } from "../client/proxy.ts";
+import { startTestLocal } from "../support/start_local.ts";
+import { testBus } from "./bus_suite.ts";
+
+testBus({
+  name: "Realtime",
+  async create() {
+    const functions = await Deno.makeTempDir();
+    const local = await startTestLocal({
+      functionsDir: new URL(`file://${functions}/`),
+      realtime: { messagesPerSecond: 10_000 },
+    });
+    const proxy = openProxy(local.url);
+    return {
+      open: () => realtimeBus({ url: proxy.url, secretKey: local.secretKey, warn() {} }),
+      server: {
+        stop() {
+          proxy.target = undefined;
+          proxy.cut();
+          return Promise.resolve();
+        },
+        start() {
+          proxy.target = local.url;
+          return Promise.resolve();
+        },
+      },
+      async close() {
+        await proxy[Symbol.asyncDispose]();
+        await local.close();
+        await Deno.remove(functions);
+      },
+    };
+  },
+});
