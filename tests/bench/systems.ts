@@ -86,8 +86,10 @@ export function chatOn(
     name: groups ? "group commit" : "one a call",
     dialect: { frames: "chat", echoesSender: true },
     start: async () => {
-      const config = groups ? undefined : await withoutGroupCommit();
-      return await startServer({ entrypoint: new URL("functions/chat/index.ts", ROOT), env, deno, flags, config });
+      const start = { entrypoint: new URL("functions/chat/index.ts", ROOT), env, deno, flags };
+      if (groups) return await startServer(start);
+      const config = await withoutGroupCommit();
+      return await startServer({ ...start, config }).finally(() => Deno.remove(config)); // Read by then.
     },
     url: ({ host }, room, n) => Promise.resolve(`ws://${host}/chat?room=${room}-${groups}&jwt=${tokens[n]}`),
   };
