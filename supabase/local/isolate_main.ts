@@ -5,6 +5,8 @@
 import { type FromIsolate, MESSAGE_MARK, type ToIsolate, type UnloadReason } from "./isolate_messages.ts";
 import { PendingPromises } from "./pending_promises.ts";
 
+const UNLOADED_AFTER_MS = 50;
+
 /** A pipe takes a line of this length at once. */
 const MAX_MESSAGE_LENGTH = 2_000;
 
@@ -60,7 +62,8 @@ function obey(message: ToIsolate): void {
 
 function dispatchBeforeunload(reason: UnloadReason): void {
   globalThis.dispatchEvent(new CustomEvent("beforeunload", { detail: { reason } }));
-  report({ type: "unloaded" });
+  // What a listener has sent leaves the process in a later turn of its event loop.
+  setTimeout(() => report({ type: "unloaded" }), UNLOADED_AFTER_MS);
 }
 
 function report(message: FromIsolate): void {

@@ -67,6 +67,9 @@ async function createCaller(): Promise<Caller> {
   const key = { ...await exportJWK(publicKey), kid: "deploy", alg: "ES256", use: "sig" };
   const env = {
     SUPABASE_URL: supabaseUrl,
+    // No server of that project is there.
+    CHAT_STORE: "memory",
+    CHAT_BUS: "memory",
     SUPABASE_PUBLISHABLE_KEYS: JSON.stringify({ default: "sb_publishable_deploy" }),
     SUPABASE_SECRET_KEYS: JSON.stringify({ default: "sb_secret_deploy" }),
     SUPABASE_JWKS: JSON.stringify({ keys: [key] }),
