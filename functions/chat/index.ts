@@ -1,6 +1,7 @@
 /** `chat`: authenticated rooms whose messages last. The protocol is in docs/protocol.md. */
 import { createAuthenticator, readAuthSettings, readSecretKeys } from "../../shared/auth/mod.ts";
-import { memoryBus } from "../../shared/bus/memory_bus.ts";
+import { openBus } from "../../shared/bus/open_bus.ts";
+import { readBusSettings } from "../../shared/bus/read_bus_settings.ts";
 import { readSocketSettings, serveSockets } from "../../shared/connection/mod.ts";
 import { Isolate } from "../../shared/isolate/isolate.ts";
 import { Peers } from "../../shared/isolate/peers.ts";
@@ -14,10 +15,11 @@ import { supabaseStore } from "../../shared/store/supabase_store.ts";
 const env = Deno.env.toObject();
 const settings = readSocketSettings(env, { maxFrameBytes: 64 * 1024 });
 const isolate = new Isolate({ id: processes.isolateId, ...settings.isolate });
-const bus = memoryBus();
+const secretKeys = readSecretKeys(env);
+const joining = readBusSettings(env, secretKeys[0]);
+const bus = openBus(joining);
 const peers = new Peers({ isolateId: isolate.id, broadcast: bus });
 connectProcesses(processes, bus, peers);
-const secretKeys = readSecretKeys(env);
 const storage = readStoreSettings(env, secretKeys[0]);
 const chat = createChat({
   store: groupCommit(storage.backend === "supabase" ? supabaseStore(storage) : memoryStore()),
@@ -30,5 +32,6 @@ const chat = createChat({
   createRooms: env.OPEN_ROOMS !== "false",
 });
 
-const { handle, http, health } = chat;
+const { handle, http } = chat;
+const health = () => ({ ...chat.health(), bus: { backend: joining.backend, ...bus.counters } });
 Deno.serve(serveSockets(handle, { ...settings.sockets, isolate, http, health }));
