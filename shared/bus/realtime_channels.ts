@@ -209,7 +209,8 @@ export class RealtimeChannels {
     this.#isOut = true;
     const { secretKey, warn } = this.#options;
     const { reason } = (error?.cause ?? {}) as { reason?: unknown };
-    const why = typeof reason === "string" && reason !== "" ? reason.replaceAll(secretKey, "…").slice(0, 200) : status;
-    warn(`Cannot join Realtime: ${why}`);
+    // Only an answer of the server's has a reason; what a socket says of itself may quote its address.
+    if (typeof reason === "string") warn(`Cannot join Realtime: ${reason.replaceAll(secretKey, "…").slice(0, 200)}`);
+    else warn(status === "TIMED_OUT" ? "Realtime does not answer" : "Lost Realtime, connecting again");
   }
 }

@@ -13,8 +13,8 @@ export interface RealtimePostsOptions {
 
 const TIMEOUT_MS = 5_000;
 const GOODBYE_MS = 500;
-/** Characters of one request. */
-const MAX_REQUEST_CHARS = 400_000;
+/** Of one request: Realtime asks the policies for each topic of it. */
+const MAX_REQUEST = { texts: 50, chars: 400_000 };
 
 /**
  * Broadcasts by Realtime's REST API, for topics that nobody here subscribes to. One request at a time: what is published
@@ -46,7 +46,7 @@ export class RealtimePosts {
 
   async #sendAll(): Promise<void> {
     while (this.#waiting.size > 0 && !this.#abort.signal.aborted) {
-      const texts = this.#waiting.take(MAX_REQUEST_CHARS);
+      const texts = this.#waiting.take(MAX_REQUEST);
       if (texts.length > 0 && !await this.#post(texts)) this.#options.counters.dropped += texts.length;
     }
   }

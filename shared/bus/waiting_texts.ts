@@ -43,13 +43,12 @@ export class WaitingTexts {
     this.#counters.dropped += surplus;
   }
 
-  /** Takes out what is still worth sending, in the order in which it came: all of it, or up to `maxChars` but one at least. */
-  take(maxChars = Infinity): Publication[] {
-    let room = maxChars;
+  /** Takes out what is still worth sending, in the order in which it came: all of it, or so much, but one at least. */
+  take({ texts = Infinity, chars = Infinity }: { texts?: number; chars?: number } = {}): Publication[] {
+    let [count, sum] = [0, 0];
     return this.takeIf((_topic, text) => {
-      const fits = room === maxChars || text.length <= room;
-      room = fits ? room - text.length : 0;
-      return fits;
+      sum += text.length;
+      return count++ === 0 || (count <= texts && sum <= chars);
     });
   }
 

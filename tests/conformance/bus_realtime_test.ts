@@ -1,14 +1,15 @@
 import { realtimeBus } from "../../shared/bus/realtime_bus.ts";
 import { openProxy } from "../client/proxy.ts";
+import { NO_FUNCTIONS, NO_MIGRATIONS } from "../local/fixtures/mod.ts";
 import { startTestLocal } from "../support/start_local.ts";
 import { testBus } from "./bus_suite.ts";
 
 testBus({
   name: "Realtime",
   async create() {
-    const functions = await Deno.makeTempDir();
     const local = await startTestLocal({
-      functionsDir: new URL(`file://${functions}/`),
+      functionsDir: NO_FUNCTIONS,
+      migrationsDir: NO_MIGRATIONS,
       realtime: { messagesPerSecond: 10_000 },
     });
     const proxy = openProxy(local.url);
@@ -28,7 +29,6 @@ testBus({
       async close() {
         await proxy[Symbol.asyncDispose]();
         await local.close();
-        await Deno.remove(functions);
       },
     };
   },
