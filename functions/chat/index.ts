@@ -7,6 +7,7 @@ import { Isolate } from "../../shared/isolate/isolate.ts";
 import { Peers } from "../../shared/isolate/peers.ts";
 import { connectProcesses, processes } from "../../shared/process/mod.ts";
 import { createChat } from "../../shared/room/create_chat.ts";
+import { readChatSettings } from "../../shared/room/read_chat_settings.ts";
 import { groupCommit } from "../../shared/store/group_commit.ts";
 import { memoryStore } from "../../shared/store/memory_store.ts";
 import { readStoreSettings } from "../../shared/store/read_store_settings.ts";
@@ -29,7 +30,7 @@ const chat = createChat({
   processes,
   isolate,
   secretKeys,
-  createRooms: env.OPEN_ROOMS !== "false",
+  ...readChatSettings(env),
 });
 
 const { handle, http } = chat;

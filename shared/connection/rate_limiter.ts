@@ -24,10 +24,8 @@ export class RateLimiter {
 
   /** Takes a message of `bytes` where both buckets hold it; a refused one takes nothing. */
   take(bytes: number): boolean {
-    if (this.#messages < 1 || this.#bytes < bytes) {
-      this.#fill();
-      if (this.#messages < 1 || this.#bytes < bytes) return false;
-    }
+    this.#fill();
+    if (this.#messages < 1 || this.#bytes < bytes) return false;
     this.#messages -= 1;
     this.#bytes -= bytes;
     return true;
@@ -40,7 +38,7 @@ export class RateLimiter {
     return Math.ceil(seconds * 1000);
   }
 
-  /** Only an empty bucket looks at the clock: in a quiet connection a message costs two subtractions. */
+  /** Before every message, or the time that a full bucket was idle would count once more when it is empty. */
   #fill(): void {
     const now = this.#now();
     // A clock that was set back must not freeze the buckets.

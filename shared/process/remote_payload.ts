@@ -1,3 +1,5 @@
+import { fromBase64, toBase64 } from "../protocol/base64.ts";
+
 const BYTES = "$bytes";
 
 /** A payload as text: JSON, in which bytes stand as base64. */
@@ -21,14 +23,4 @@ export function decodePayload(text: string): unknown {
 function isBytes(value: unknown): value is { [BYTES]: string } {
   return typeof value === "object" && value !== null && Object.keys(value).length === 1 &&
     typeof (value as Record<string, unknown>)[BYTES] === "string";
-}
-
-function toBase64(bytes: Uint8Array): string {
-  let binary = "";
-  for (const byte of bytes) binary += String.fromCharCode(byte);
-  return btoa(binary);
-}
-
-function fromBase64(text: string): ArrayBuffer {
-  return Uint8Array.from(atob(text), (char) => char.charCodeAt(0)).buffer;
 }

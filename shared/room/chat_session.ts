@@ -8,8 +8,9 @@ import type { ErrorCode, Failure } from "../protocol/codes.ts";
 import type { ConnectionLimits } from "../protocol/connection_frames.ts";
 import { type RoomView, type Store, StoreUnavailable, type Write, type Written } from "../store/store.ts";
 import { parseChatFrame, refOf } from "./parse_chat_frame.ts";
-import type { Member, Room } from "./room.ts";
+import type { Room } from "./room.ts";
 import type { Rooms, UserConnection } from "./rooms.ts";
+import { SessionRooms } from "./session_rooms.ts";
 
 /** What all chat sessions of an isolate share. */
 export interface ChatContext {
@@ -42,10 +43,10 @@ export interface SessionStart {
 const MAX_BAD_FRAMES = 10;
 /** Writes of one connection that wait for the store; what comes beside them is refused. */
 const MAX_WRITES_UNDER_WAY = 256;
-/** How long a new connection waits for `resume` in the rooms it only hears of: what is replayed must come before what is new. */
-const RESUME_WAIT_MS = 500;
-/** How far back the log is searched for the event that made a user a member. */
-const MEMBERSHIP_SEARCH = 200;
+/** Questions of one connection that wait for the store. */
+const MAX_READS_UNDER_WAY = 16;
+/** A room of two holds one event a member when it is made. */
+const NEW_DIRECT_ROOM = 2;
 
 type Answer = (frame: ChatServerFrame) => void;
 
@@ -57,19 +58,14 @@ type Answer = (frame: ChatServerFrame) => void;
 export class ChatSession implements UserConnection {
   readonly #context: ChatContext;
   readonly #start: SessionStart;
-  /** The rooms this connection is in, and when it came in. */
-  readonly #joined = new Map<string, number>();
-  /** Direct rooms whose other user was told of them. */
-  readonly #announced = new Set<string>();
+  #rooms: SessionRooms | undefined;
   #pid: Pid = "";
   #self: Self | undefined;
   #identity: Identity;
   #sender: Sender;
   #badFrames = 0;
   #writes = 0;
-  /** The rooms that it hears of but is not live in yet, and whether the user was in them when it came. */
-  #held: Map<string, { view: RoomView; wasThere: boolean }> | undefined;
-  #holdTimer: ReturnType<typeof setTimeout> | undefined;
+  #reads = 0;
 
   constructor(context: ChatContext, start: SessionStart) {
     this.#context = context;
@@ -85,18 +81,35 @@ export class ChatSession implements UserConnection {
   "ws.join"({ client_pid }: JoinMessage, self: Self): void {
     this.#pid = client_pid;
     this.#self = self;
-    this.#context.rooms.connect(this.#identity.userId, this);
+    const { store, rooms, onError } = this.#context;
     const { view, position } = this.#start;
-    const heard = this.#start.rooms.filter((other) => this.#hears(other));
-    this.#hold(heard);
+    const { userId, name } = this.#identity;
+    const hears = (other: RoomView) => other.room !== view?.room && (view === undefined || other.kind === "dm");
+    const own = this.#rooms = new SessionRooms({
+      store,
+      rooms,
+      pid: client_pid,
+      userId,
+      name,
+      batch: this.#start.batch,
+      hears,
+      send: this.#send,
+      onLost: (room) => this.#lost(room),
+      onError,
+    });
+    rooms.connect(userId, this);
+    const heard = this.#start.rooms.filter(hears);
+    own.hold(heard);
     if (view === undefined) return this.#greet({ resumed: false }, heard);
-    const room = this.#context.rooms.open(view);
+    const room = rooms.open(view);
     const reason = position && room.resyncReason(position.since, position.epoch);
     const resumed = position !== undefined && reason === undefined;
-    this.#greet({ room: room.id, community_id: room.id, seq: room.head, epoch: room.epoch, resumed }, heard);
+    const since = resumed ? position.since : undefined;
+    const seq = Math.max(room.head, since ?? 0);
+    this.#greet({ room: room.id, community_id: room.id, seq, epoch: room.epoch, resumed }, heard);
     if (reason !== undefined) this.#send({ type: "resync", room: room.id, reason });
-    this.#enter(room, resumed ? position.since : room.head, { present: true });
-    this.#send({ type: "presence", room: room.id, state: this.#context.rooms.present(room.id) });
+    own.enter(room, view, since, true);
+    this.#send({ type: "presence", room: room.id, state: rooms.present(room.id) });
   }
 
   "ws.message"({ type, data }: ClientMessage): Promise<void> | void {
@@ -105,28 +118,23 @@ export class ChatSession implements UserConnection {
     if (!parsed.ok) return this.#refuseFrame(parsed.error, parsed.error.ref);
     this.#badFrames = 0;
     const frame = parsed.value;
-    if (this.#held !== undefined && frame.type !== "resume") this.#release();
+    if (this.#rooms?.isHolding && frame.type !== "resume") this.#rooms.release();
     return this.#handle(frame);
   }
 
   "ws.leave"(_: unknown, self: Self): void {
-    clearTimeout(this.#holdTimer);
-    for (const room of this.#joined.keys()) this.#context.rooms.leave(room, this.#pid);
-    this.#joined.clear();
-    if (this.#pid !== "") this.#context.rooms.disconnect(this.#identity.userId, this);
     self.exit();
   }
 
-  /** Hears which rooms the user is in: leaves those he was removed from, listens to those he was added to. */
-  roomsChanged(rooms: readonly RoomView[], asOf: number): void {
-    const ids = new Set(rooms.map(({ room }) => room));
-    // A room that was joined while the store was asked may be missing in its answer.
-    for (const [id, since] of [...this.#joined]) if (!ids.has(id) && since < asOf) this.#dropRoom(id);
-    for (const view of rooms) {
-      if (this.#joined.has(view.room) || !this.#hears(view)) continue;
-      if (this.#held === undefined) this.#discover(view);
-      else if (!this.#held.has(view.room)) this.#held.set(view.room, { view, wasThere: false });
-    }
+  /** Hears which rooms the user is in. */
+  roomsChanged(views: readonly RoomView[], asOf: number): void {
+    this.#rooms?.changed(views, asOf);
+  }
+
+  /** Gives up what it holds outside of itself. May be called twice. */
+  close(): void {
+    this.#rooms?.close();
+    this.#context.rooms.disconnect(this.#identity.userId, this);
   }
 
   #handle(frame: ChatClientFrame): Promise<void> | void {
@@ -148,9 +156,9 @@ export class ChatSession implements UserConnection {
       case "signal":
         return this.#signal(frame);
       case "get_unread_count":
-        return this.#aside(frame, () => this.#tellUnread(frame.room ?? frame.community_id, frame));
+        return this.#read(frame, () => this.#tellUnread(frame.room ?? frame.community_id, frame));
       case "history":
-        return this.#aside(frame, () => this.#history(frame));
+        return this.#read(frame, () => this.#history(frame));
       case "dm":
         return this.#inOrder(frame, () => this.#directMessage(frame));
       case "join":
@@ -172,13 +180,13 @@ export class ChatSession implements UserConnection {
   async #directMessage(frame: ChatClientFrameOf<"dm">): Promise<void> {
     const view = await this.#context.store.openDirect(this.#sender, frame.to);
     if (!view.ok) return this.#refuse(view.error, frame);
-    const { room } = view.value;
-    if (!this.#joined.has(room)) this.#listen(view.value, view.value.head);
+    const { room, head } = view.value;
+    this.#rooms?.listen(view.value);
     this.#writeMessage(frame, room);
-    // The other's connections may not know the room yet.
-    if (this.#announced.has(room)) return;
-    this.#announced.add(room);
+    if (head > NEW_DIRECT_ROOM) return;
+    // New: the connections of both, here and elsewhere, do not know it yet.
     this.#context.rooms.membershipChanged(frame.to);
+    this.#context.rooms.membershipChanged(this.#identity.userId);
   }
 
   #writeMessage(frame: ChatClientFrameOf<"chat"> | ChatClientFrameOf<"dm">, room: string): void {
@@ -251,41 +259,32 @@ export class ChatSession implements UserConnection {
     if (!view.ok) return this.#refuse(view.error, frame);
     if (this.#isGone) return;
     const position = since === undefined ? undefined : { since, ...(epoch !== undefined && { epoch }) };
-    this.#joinView(view.value, position, { present: true, ...refMember(frame) });
+    this.#rooms?.join(view.value, position, { present: true, ...refMember(frame) });
     if (view.value.event !== undefined) rooms.stored(view.value.event, view.value.epoch);
   }
 
   #leaveRoom({ room, ...frame }: ChatClientFrameOf<"leave">): void {
-    if (this.#joined.delete(room)) this.#context.rooms.leave(room, this.#pid);
+    this.#rooms?.leave(room);
     this.#send({ type: "left", room, ...refMember(frame) });
   }
 
-  async #resume({ rooms, ...frame }: ChatClientFrameOf<"resume">): Promise<void> {
+  async #resume({ rooms: positions, ...frame }: ChatClientFrameOf<"resume">): Promise<void> {
+    const { store, rooms } = this.#context;
     const { userId } = this.#identity;
-    clearTimeout(this.#holdTimer);
-    const { roomsOfUsers } = await this.#context.store.heads([], [userId]).catch((error) => {
-      this.#holdTimer = setTimeout(() => this.#release(), RESUME_WAIT_MS);
+    this.#rooms?.pauseHold();
+    const asOf = rooms.now();
+    const { roomsOfUsers } = await store.heads([], [userId]).catch((error) => {
+      this.#rooms?.holdOn();
       throw error;
     });
     if (this.#isGone) return;
     const views = new Map((roomsOfUsers.get(userId) ?? []).map((view) => [view.room, view]));
-    for (const room of Object.keys(rooms)) {
+    for (const room of Object.keys(positions)) {
       if (views.has(room)) continue;
       this.#refuse({ code: "room_not_found", message: `There is no such room: ${room}` }, frame);
       this.#send({ type: "left", room });
     }
-    if (this.#held !== undefined) {
-      // A room it does not name is one that it does not know.
-      for (const [room, view] of views) {
-        if (this.#hears(view) && !this.#joined.has(room)) this.#held.set(room, { view, wasThere: false });
-      }
-      return this.#release(rooms);
-    }
-    // Live already: what was sent since cannot be put behind what was missed.
-    for (const [room, position] of Object.entries(rooms)) {
-      const view = views.get(room);
-      if (view !== undefined) this.#joinView(view, position, { present: false });
-    }
+    this.#rooms?.resume(positions, views, asOf);
   }
 
   async #refresh(frame: ChatClientFrameOf<"refresh">): Promise<void> {
@@ -330,110 +329,12 @@ export class ChatSession implements UserConnection {
     });
   }
 
-  /** Keeps rooms from going live until the client has said where it stands in them, for a moment. */
-  #hold(rooms: readonly RoomView[]): void {
-    this.#held = new Map(rooms.map((view) => [view.room, { view, wasThere: true }]));
-    this.#holdTimer = setTimeout(() => this.#release(), RESUME_WAIT_MS);
-  }
-
-  /** Lets those rooms go live. A client that says where it stands hears `joined` of each, and what it missed there. */
-  #release(positions?: Readonly<Record<string, Position>>): void {
-    clearTimeout(this.#holdTimer);
-    const held = this.#held ?? [];
-    this.#held = undefined;
-    for (const [id, { view, wasThere }] of held) {
-      if (positions !== undefined && Object.hasOwn(positions, id)) {
-        this.#joinView(view, positions[id], { present: false });
-      } else if (wasThere) this.#listen(view, view.head);
-      else this.#discover(view);
-    }
-  }
-
-  /** Answers `joined`, replays what is after `position`, and goes live. */
-  #joinView(view: RoomView, position: Position | undefined, options: { present: boolean; ref?: string }): void {
-    const already = this.#joined.has(view.room);
-    const room = this.#context.rooms.open(view);
-    const reason = position && (already ? "already_live" : room.resyncReason(position.since, position.epoch));
-    const resumed = position !== undefined && reason === undefined;
-    if (!already) this.#enter(room, resumed ? position.since : room.head, options);
-    else if (options.present) this.#context.rooms.appear(view.room, this.#pid);
-    const { id, head, epoch } = room;
-    this.#send({
-      type: "joined",
-      room: id,
-      seq: head,
-      epoch,
-      resumed,
-      members: this.#context.rooms.present(id),
-      ...refMember(options),
-    });
-    if (reason !== undefined) this.#send({ type: "resync", room: id, reason });
-  }
-
-  /** Takes a seat in a room, behind event `since`. */
-  #enter(room: Room, since: number, { present }: { present: boolean }): void {
-    const { rooms } = this.#context;
-    this.#joined.set(room.id, rooms.now());
-    rooms.join(room, this.#member(present), since);
-  }
-
-  /** Hears of a room without being seen in it. */
-  #listen(view: RoomView, since: number): void {
-    if (this.#isGone || this.#joined.has(view.room)) return;
-    this.#enter(this.#context.rooms.open(view), since, { present: false });
-  }
-
-  /** Hears of a room that the user was added to, from the event on that made him a member. */
-  #discover(view: RoomView): void {
-    this.#memberSince(view).then((since) => {
-      if (this.#isGone || this.#joined.has(view.room)) return;
-      const room = this.#context.rooms.open(view);
-      const { id, epoch } = room;
-      this.#send({
-        type: "joined",
-        room: id,
-        seq: since,
-        epoch,
-        resumed: false,
-        members: this.#context.rooms.present(id),
-      });
-      this.#listen(view, since);
-    }).catch((error) => this.#context.onError(error));
-  }
-
-  async #memberSince({ room, head }: RoomView): Promise<number> {
-    const from = Math.max(0, head - MEMBERSHIP_SEARCH);
-    const page = await this.#context.store.eventsSince(room, from, MEMBERSHIP_SEARCH);
-    const added = page?.events.findLast(({ frame }) =>
-      frame.type === "member" && frame.change === "added" && frame.user_id === this.#identity.userId
-    );
-    return added === undefined ? head : added.seq - 1;
-  }
-
-  #member(present: boolean): Member {
-    const { name } = this.#identity;
-    return {
-      pid: this.#pid,
-      userId: this.#identity.userId,
-      ...(name !== undefined && { name }),
-      batch: this.#start.batch,
-      present,
-      removed: (room) => this.#dropRoom(room),
-    };
-  }
-
-  #dropRoom(id: string): void {
-    if (!this.#joined.delete(id)) return;
-    this.#context.rooms.leave(id, this.#pid);
-    this.#send({ type: "left", room: id });
-    if (id !== this.#start.view?.room) return;
+  #lost(room: string): void {
+    this.#send({ type: "left", room });
+    if (room !== this.#start.view?.room) return;
     const message = "You are no longer a member of this room";
     this.#send({ type: "error", code: "forbidden", message });
     this.#close(4403, `forbidden: ${message}`);
-  }
-
-  #hears(view: RoomView): boolean {
-    return this.#start.view === undefined || view.kind === "dm";
   }
 
   /** Writes without waiting, so that what the client sends next goes in the same call; the answer is an `ack`. */
@@ -465,10 +366,17 @@ export class ChatSession implements UserConnection {
       seq,
       created_at,
     });
-    if (event !== undefined) return this.#context.rooms.stored(event);
-    // Stored by an earlier try whose answer was lost: if it is news here, the log has it.
-    const here = this.#context.rooms.get(room);
-    here?.noticeHead(here.epoch, seq);
+    if (event !== undefined) this.#context.rooms.stored(event);
+    else this.#context.rooms.storedBefore(room, seq);
+  }
+
+  /** Reads something that later frames need not wait for; few at a time, as each may hold a page of messages. */
+  #read(frame: object, task: () => Promise<void>): void {
+    if (this.#reads >= MAX_READS_UNDER_WAY) {
+      return this.#refuse({ code: "overloaded", message: "Too many questions are under way: ask again" }, frame);
+    }
+    this.#reads++;
+    this.#aside(frame, () => task().finally(() => this.#reads--));
   }
 
   /** Does something that later frames need not wait for. */
@@ -499,7 +407,7 @@ export class ChatSession implements UserConnection {
   #joinedRoomOf(frame: { room?: string | undefined }): Room | undefined {
     const id = this.#roomOf(frame);
     if (id === undefined) return undefined;
-    const room = this.#joined.has(id) ? this.#context.rooms.get(id) : undefined;
+    const room = this.#rooms?.has(id) ? this.#context.rooms.get(id) : undefined;
     if (room === undefined) {
       this.#refuse({ code: "room_not_found", message: "This connection is not in that room" }, frame);
     }

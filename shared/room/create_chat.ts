@@ -4,13 +4,17 @@ import { refuse, relayTo, type SocketHandler } from "../connection/mod.ts";
 import type { Isolate } from "../isolate/isolate.ts";
 import type { Peers } from "../isolate/peers.ts";
 import type { Processes } from "../process/mod.ts";
+import type { Failure } from "../protocol/codes.ts";
+import type { ConnectionLimits } from "../protocol/connection_frames.ts";
 import { type RoomView, type Store, StoreUnavailable } from "../store/store.ts";
-import { type ChatContext, ChatSession, expiryOf } from "./chat_session.ts";
+import { type ChatContext, ChatSession, expiryOf, type SessionStart } from "./chat_session.ts";
 import { postMessage } from "./post_message.ts";
-import { rawSession } from "./raw_session.ts";
+import { RawSession } from "./raw_session.ts";
 import { type ChatRequest, readChatRequest } from "./read_chat_request.ts";
 import type { RoomLimits } from "./room.ts";
 import { Rooms } from "./rooms.ts";
+
+const ROOM_NOT_FOUND: Failure = { code: "room_not_found", message: "There is no such room." };
 
 /** What a chat is made of. */
 export interface ChatOptions {
@@ -74,14 +78,18 @@ export function createChat(options: ChatOptions): Chat {
       if (!auth.ok) return refuse(auth.error);
       const identity = auth.value;
       try {
-        const view = asked.value.room === undefined ? undefined : await joinRoom(context, identity, asked.value.room);
+        const { room, raw } = asked.value;
+        const view = room === undefined ? undefined : await joinRoom(context, identity, room);
         if (view?.ok === false) return refuse(view.error);
+        // Asked after the join: whoever was removed meanwhile is not let in by it.
+        const views = await roomsOf(store, identity);
+        if (room !== undefined && !views.some((view) => view.room === room)) return refuse(ROOM_NOT_FOUND);
         const metadata = { user_id: identity.userId, expires_at: expiryOf(identity) };
-        if (asked.value.raw && view !== undefined) {
-          return relayTo(processes.spawn(rawSession(rooms, view.value)), { metadata, controlFrames: false });
-        }
-        const start = await readStart(context, identity, asked.value, view?.value);
-        return relayTo(processes.spawn(new ChatSession(context, { ...start, limits })), { metadata });
+        const session = raw && view !== undefined
+          ? new RawSession({ rooms, processes, userId: identity.userId, view: view.value })
+          : new ChatSession(context, startOf(asked.value, identity, limits, views, view?.value));
+        const target = processes.spawn(session, { onExit: () => session.close() });
+        return relayTo(target, { metadata, controlFrames: !raw });
       } catch (error) {
         if (!(error instanceof StoreUnavailable)) throw error;
         return refuse({ code: "store_unavailable", message: "The database cannot be reached: connect again" });
@@ -102,15 +110,26 @@ async function joinRoom({ store, rooms, createRooms }: ChatContext, { userId, na
   return view;
 }
 
-async function readStart(context: ChatContext, identity: Identity, request: ChatRequest, view: RoomView | undefined) {
-  const { roomsOfUsers } = await context.store.heads([], [identity.userId]);
+async function roomsOf(store: Store, { userId }: Identity): Promise<readonly RoomView[]> {
+  const { roomsOfUsers } = await store.heads([], [userId]);
+  return roomsOfUsers.get(userId) ?? [];
+}
+
+function startOf(
+  { session = crypto.randomUUID(), batch, position }: ChatRequest,
+  identity: Identity,
+  limits: ConnectionLimits,
+  rooms: readonly RoomView[],
+  view: RoomView | undefined,
+): SessionStart {
   return {
     identity,
-    session: request.session ?? crypto.randomUUID(),
-    batch: request.batch,
+    session,
+    batch,
+    limits,
     ...(view !== undefined && { view }),
-    ...(request.position !== undefined && { position: request.position }),
-    rooms: roomsOfUsers.get(identity.userId) ?? [],
+    ...(position !== undefined && { position }),
+    rooms,
   };
 }
 

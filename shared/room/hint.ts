@@ -1,4 +1,3 @@
-import type { LogFrame } from "../protocol/chat_server_frames.ts";
 import type { LogEvent } from "../store/store.ts";
 import type { PresenceHint } from "./presence.ts";
 
@@ -45,17 +44,17 @@ export function encodeEventHint(from: string, epoch: string, { room, seq }: LogE
  */
 export function decodeHint(self: string, text: string): { from: string; hint: Hint } | undefined {
   if (text.startsWith(`["${self}",`)) return undefined;
+  let value: unknown;
   try {
-    const value = JSON.parse(text) as [string, Hint] | { seq: number; epoch: string };
-    if (!Array.isArray(value)) return { from: "", hint: { kind: "head", epoch: value.epoch, head: value.seq } };
-    const [from, hint] = value;
-    return { from, hint };
+    value = JSON.parse(text);
   } catch {
     return undefined; // Hints may be lost, so a broken one is as good as none.
   }
-}
-
-/** Whether a frame of a log says that `user` is no longer a member. */
-export function isRemoval(frame: LogFrame): frame is Extract<LogFrame, { type: "member" }> {
-  return frame.type === "member" && frame.change === "removed";
+  if (Array.isArray(value)) {
+    const [from, hint] = value as [unknown, Partial<Hint> | null];
+    return typeof from === "string" && typeof hint?.kind === "string" ? { from, hint: hint as Hint } : undefined;
+  }
+  const { seq, epoch } = (value ?? {}) as { seq?: unknown; epoch?: unknown };
+  if (!Number.isSafeInteger(seq) || typeof epoch !== "string") return undefined;
+  return { from: "", hint: { kind: "head", epoch, head: seq as number } };
 }

@@ -21,6 +21,8 @@ const ServerMessage = z.object({
 });
 type ServerMessage = z.infer<typeof ServerMessage>;
 
+/** A room of two holds at most one event a member when it is made. */
+const NEW_DIRECT_ROOM = 2;
 const MAX_REQUEST_BYTES = 128 * 1024;
 
 /** What posting needs of the chat. */
@@ -69,8 +71,9 @@ async function post(message: ServerMessage, store: Store, rooms: Rooms): Promise
   if (!written!.ok) return refuse(written!.error);
   const { id, room, seq, created_at, event } = written!.value;
   if (event !== undefined) rooms.stored(event, direct?.value.epoch);
-  // His connections may not know the room of the two yet.
-  if (user !== undefined) rooms.membershipChanged(user);
+  else rooms.storedBefore(room, seq);
+  // New: the user's connections do not know the room of the two yet.
+  if (user !== undefined && direct?.ok && direct.value.head <= NEW_DIRECT_ROOM) rooms.membershipChanged(user);
   const ack: AckFrame = { type: "ack", ...(client_id !== undefined && { client_id }), id, room, seq, created_at };
   return Response.json(ack, { status: event === undefined ? 200 : 201 });
 }

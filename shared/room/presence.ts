@@ -25,7 +25,7 @@ export interface PresenceOptions {
   readonly isolateId: string;
   /** Tells the members here who came and who went; `except` is a connection that knows. */
   readonly announce: (
-    change: { joined: readonly PresentMember[] } | { left: readonly PresentMember[] },
+    change: { joined?: readonly PresentMember[]; left?: readonly PresentMember[] },
     except?: string,
   ) => void;
   readonly publish: (hint: PresenceHint) => void;
@@ -41,6 +41,10 @@ const REMIND_AFTER_MS = 250;
 const REMIND_BEATS = 3;
 /** A newcomer asks so often who is there, as a question may be lost as well. */
 const ASK_AT_MS = [0, 300, 1_500];
+
+/** News go out together: after so long, and a millisecond more for each who is there, as each is sent to all of them. */
+const COLLECT_MS = 20;
+const MAX_COLLECT_MS = 1_000;
 
 interface Shown {
   name?: string;
@@ -68,6 +72,10 @@ export class Presence {
   #version: number;
   #reminder: ReturnType<typeof setTimeout> | undefined;
   #remindBeats = 0;
+  /** Who came and who went since the last news, and the connections that know of those who came. */
+  readonly #news = { joined: new Map<string, PresentMember>(), left: new Map<string, PresentMember>() };
+  #knowing = new Set<string>();
+  #newsTimer: ReturnType<typeof setTimeout> | undefined;
 
   constructor(options: PresenceOptions) {
     this.#options = options;
@@ -130,6 +138,7 @@ export class Presence {
   close(): void {
     for (const timer of this.#asking) clearTimeout(timer);
     clearTimeout(this.#reminder);
+    clearTimeout(this.#newsTimer);
     for (const { leaving } of this.#shown.values()) clearTimeout(leaving);
   }
 
@@ -169,7 +178,7 @@ export class Presence {
     if (shown === undefined) {
       if (change < 0) return;
       this.#shown.set(userId, { ...(name !== undefined && { name }), connections: change });
-      return this.#options.announce({ joined: [memberOf(userId, name, change)] }, except);
+      return this.#tell("joined", memberOf(userId, name, change), except);
     }
     shown.connections = Math.max(0, shown.connections + change);
     if (shown.connections === 0) {
@@ -182,7 +191,36 @@ export class Presence {
 
   #left(userId: string, { name }: Shown): void {
     this.#shown.delete(userId);
-    this.#options.announce({ left: [memberOf(userId, name, 0)] });
+    this.#tell("left", memberOf(userId, name, 0));
+  }
+
+  /** Puts a change with the others that go out soon; one that undoes another of them is none. */
+  #tell(kind: "joined" | "left", member: PresentMember, knows?: string): void {
+    const { joined, left } = this.#news;
+    if (!(kind === "joined" ? left : joined).delete(member.user_id)) this.#news[kind].set(member.user_id, member);
+    if (knows !== undefined) this.#knowing.add(knows);
+    if (this.#newsTimer === undefined) this.#announce();
+  }
+
+  /** After a quiet spell at once; what comes then is collected for a while. */
+  #announce(): void {
+    const { joined, left } = this.#news;
+    if (joined.size === 0 && left.size === 0) return;
+    const collectMs = Math.min(MAX_COLLECT_MS, COLLECT_MS + this.#shown.size);
+    this.#newsTimer = setTimeout(() => {
+      this.#newsTimer = undefined;
+      this.#announce();
+    }, collectMs);
+    const change = {
+      ...(joined.size > 0 && { joined: [...joined.values()] }),
+      ...(left.size > 0 && { left: [...left.values()] }),
+    };
+    // Only one who came alone can be spared the news: the others have to hear of each other.
+    const [except] = joined.size === 1 && left.size === 0 ? this.#knowing : [];
+    joined.clear();
+    left.clear();
+    this.#knowing = new Set();
+    this.#options.announce(change, except);
   }
 
   #publishChange(userId: string): void {

@@ -1,9 +1,9 @@
 import type { SendMessage } from "../connection/mod.ts";
 import type { Pid } from "../process/mod.ts";
+import type { LogFrame } from "../protocol/chat_server_frames.ts";
 import type { LogEvent, Store } from "../store/store.ts";
 import { batchOf, BatchWindow } from "./batch_window.ts";
 import { EventRing } from "./event_ring.ts";
-import { isRemoval } from "./hint.ts";
 
 /** A connection in a room. */
 export interface Member {
@@ -28,6 +28,8 @@ export interface RoomContext {
   readonly drained: (pid: Pid) => Promise<void>;
   /** Closes a connection that cannot be served, so that it comes back and resumes. */
   readonly drop: (pid: Pid) => void;
+  /** A user was removed from the room. */
+  readonly removed: (room: string, userId: string) => void;
   readonly onError: (error: unknown) => void;
   readonly limits: RoomLimits;
 }
@@ -57,7 +59,10 @@ export const ROOM_LIMITS: RoomLimits = {
 export type ResyncReason = "epoch_changed" | "too_old" | "too_far_behind" | "ahead_of_log" | "already_live";
 
 const REPLAY_PAGE = 200;
+/** Characters that are sent to one member before it has to take them: a page may hold much more than a socket should. */
+const REPLAY_CHARS = 128 * 1024;
 const MAX_EARLY_EVENTS = 1_000;
+const MAX_REMOVALS = 1_000;
 
 interface Seat {
   readonly member: Member;
@@ -85,7 +90,9 @@ export class Room {
   #head: number;
   /** The highest `seq` that is known to exist. */
   #target: number;
-  #filling = false;
+  #filling: Promise<void> | undefined;
+  /** The `seq` with which users were removed, of as many as there is reason to remember. */
+  readonly #removals = new Map<string, number>();
   #gapTimer: ReturnType<typeof setTimeout> | undefined;
 
   constructor(id: string, at: { epoch: string; head: number }, context: RoomContext) {
@@ -124,8 +131,10 @@ export class Room {
   join(member: Member, position: number): void {
     const seat: Seat = { member, position, left: false };
     this.#seats.set(member.pid, seat);
-    if (position >= this.#head) this.#goLive(seat);
+    // Where the client, or the store, is ahead of this isolate, what is missing is read first: none of it twice.
+    if (position === this.#head) this.#goLive(seat);
     else this.#replay(seat).catch((error) => this.#dropSeat(seat, error));
+    if (this.#head < this.#target) this.#fill().catch(this.#context.onError);
   }
 
   /** Lets a member go, and gives it where it was one. */
@@ -137,6 +146,11 @@ export class Room {
     this.#single.delete(pid);
     this.#batched.delete(pid);
     return seat.member;
+  }
+
+  /** Whether a user was removed after event `seq`, at which he was a member. */
+  wasRemoved(userId: string, seq: number): boolean {
+    return (this.#removals.get(userId) ?? 0) > seq;
   }
 
   /** Whether a client at `since` of `epoch` can go on from there; `undefined`: yes. */
@@ -155,7 +169,7 @@ export class Room {
     for (let next = this.#takeEarly(); next !== undefined; next = this.#takeEarly()) this.#deliver(next);
   }
 
-  /** Hears where the log ends in the store, and reads what is missing here. */
+  /** Hears from the store where the log ends, and reads what is missing here. */
   noticeHead(epoch: string, head: number): void {
     if (epoch !== this.#epoch) return this.#begin(epoch, head);
     if (head <= this.#target && this.#target === this.#head) return;
@@ -182,7 +196,17 @@ export class Room {
     this.#ring.push(seq, encoded);
     this.#sendTo(this.#single, encoded);
     if (this.#batched.size > 0) this.#window.add(encoded);
-    if (isRemoval(frame)) this.#remove(frame.user_id);
+    // What was deleted or written otherwise must not come out of memory again: the store has it as it is now.
+    if (frame.type === "message_deleted" || frame.type === "message_edited") this.#ring.reset(seq);
+    else if (frame.type === "member") this.#noteMember(frame);
+  }
+
+  #noteMember({ user_id, change, seq }: Extract<LogFrame, { type: "member" }>): void {
+    this.#removals.delete(user_id);
+    if (change !== "removed") return;
+    this.#removals.set(user_id, seq);
+    if (this.#removals.size > MAX_REMOVALS) this.#removals.delete(this.#removals.keys().next().value!);
+    this.#remove(user_id);
   }
 
   #sendTo(pids: ReadonlySet<Pid>, data: string): void {
@@ -197,6 +221,7 @@ export class Room {
     for (const { member } of [...this.#seats.values()]) {
       if (member.userId === userId) member.removed(this.id);
     }
+    this.#context.removed(this.id, userId);
   }
 
   #goLive(seat: Seat): void {
@@ -212,21 +237,37 @@ export class Room {
   async #replay(seat: Seat): Promise<void> {
     // In a later turn, so that whoever joins can answer the client before the first event.
     await Promise.resolve();
-    while (!seat.left && seat.position < this.#head) {
+    while (!seat.left && seat.position !== this.#head) {
+      if (seat.position > this.#head) {
+        await this.#fill();
+        if (seat.position > this.#head) return this.#resync(seat, "ahead_of_log");
+        continue;
+      }
       const frames = this.#ring.since(seat.position, REPLAY_PAGE) ?? await this.#readFrames(seat.position);
       if (seat.left) return;
       if (frames === undefined || frames.length === 0) return this.#resync(seat, "too_old");
-      this.#sendReplay(seat, frames);
-      seat.position += frames.length;
-      if (seat.position < this.#head) await this.#context.drained(seat.member.pid);
+      await this.#sendReplay(seat, frames);
     }
     if (!seat.left) this.#goLive(seat);
   }
 
-  #sendReplay({ member }: Seat, frames: readonly string[]): void {
-    const { send } = this.#context;
-    if (member.batch) return send(member.pid, { type: "text", data: batchOf(frames) });
-    for (const data of frames) send(member.pid, { type: "text", data });
+  /** Sends frames in slices that the member can take, and moves it on. */
+  async #sendReplay(seat: Seat, frames: readonly string[]): Promise<void> {
+    const { send, drained } = this.#context;
+    const { pid, batch } = seat.member;
+    for (let from = 0; from < frames.length && !seat.left;) {
+      let to = from;
+      let chars = 0;
+      while (to < frames.length && (to === from || chars + frames[to]!.length <= REPLAY_CHARS)) {
+        chars += frames[to++]!.length;
+      }
+      const slice = frames.slice(from, to);
+      if (batch) send(pid, { type: "text", data: batchOf(slice) });
+      else for (const data of slice) send(pid, { type: "text", data });
+      seat.position += slice.length;
+      from = to;
+      if (seat.position < this.#head) await drained(pid);
+    }
   }
 
   /** A page of the store; `undefined` where the log no longer reaches back to `since`. */
@@ -264,22 +305,22 @@ export class Room {
     return event;
   }
 
-  /** Reads what is missing up to the highest `seq` that is known to exist. */
-  async #fill(): Promise<void> {
-    if (this.#filling) return;
-    this.#filling = true;
-    try {
-      while (this.#head < this.#target && this.#seats.size > 0) {
-        const page = await this.#context.store.eventsSince(this.id, this.#head, REPLAY_PAGE);
-        if (page === undefined) return;
-        if (page.epoch !== this.#epoch || page.floor > this.#head) return this.#begin(page.epoch, page.head);
-        if (page.events.length === 0) return;
-        for (const event of page.events) this.receive(event);
-      }
-      this.#dropKnown();
-    } finally {
-      this.#filling = false;
+  /** Reads what is missing up to the highest `seq` that is known to exist; once at a time. */
+  #fill(): Promise<void> {
+    return this.#filling ??= this.#readMissing().finally(() => this.#filling = undefined);
+  }
+
+  async #readMissing(): Promise<void> {
+    while (this.#head < this.#target && this.#seats.size > 0) {
+      const epoch = this.#epoch;
+      const page = await this.#context.store.eventsSince(this.id, this.#head, REPLAY_PAGE);
+      if (page === undefined) return;
+      if (epoch !== this.#epoch) continue; // An answer about the log before this one.
+      if (page.epoch !== epoch || page.floor > this.#head) return this.#begin(page.epoch, page.head);
+      if (page.events.length === 0) return;
+      for (const event of page.events) this.receive(event);
     }
+    this.#dropKnown();
   }
 
   #dropKnown(): void {

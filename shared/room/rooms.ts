@@ -2,6 +2,7 @@ import type { FlushMessage } from "../connection/mod.ts";
 import type { Bus, Unsubscribe } from "../bus/bus.ts";
 import type { Pid, Processes } from "../process/mod.ts";
 import type { Peers } from "../isolate/peers.ts";
+import { fromBase64, toBase64 } from "../protocol/base64.ts";
 import type { PresentMember } from "../protocol/chat_server_frames.ts";
 import type { LogEvent, RoomView, Store } from "../store/store.ts";
 import { decodeHint, encodeEventHint, encodeHint, type Hint, roomTopic, userTopic } from "./hint.ts";
@@ -38,7 +39,8 @@ export interface RoomsOptions {
 interface OpenRoom {
   readonly room: Room;
   readonly presence: Presence;
-  readonly raw: Set<Pid>;
+  /** Raw connections, and whose they are. */
+  readonly raw: Map<Pid, string>;
   readonly unsubscribe: Unsubscribe;
   closing?: ReturnType<typeof setTimeout>;
 }
@@ -58,6 +60,7 @@ export class Rooms {
   readonly #bus: Bus;
   readonly #isolateId: string;
   readonly #context: RoomContext;
+  readonly #close: (pid: Pid, code: number, reason: string) => void;
   readonly #onError: (error: unknown) => void;
   readonly #headCheckMs: number;
   readonly #leaveGraceMs: number;
@@ -68,6 +71,7 @@ export class Rooms {
   #headTimer: ReturnType<typeof setTimeout> | undefined;
   #closed = false;
   #moment = 0;
+  #checking: Promise<void> | undefined;
 
   constructor(
     {
@@ -96,6 +100,7 @@ export class Rooms {
     peers?.onBeat(() => {
       for (const { presence } of this.#rooms.values()) presence.beat();
     });
+    this.#close = (pid, code, reason) => processes.send(pid, "ws.close", { code, reason });
     this.#context = {
       store,
       send: (pid, frame) => processes.send(pid, "ws.send", frame),
@@ -104,7 +109,8 @@ export class Rooms {
           const flush: FlushMessage = { done };
           if (processes.send(pid, "ws.flush", flush) !== "ok") done();
         }),
-      drop: (pid) => processes.send(pid, "ws.close", { code: 1013, reason: "store_unavailable" }),
+      drop: (pid) => this.#close(pid, 1013, "store_unavailable"),
+      removed: (id, userId) => this.#closeRaw(id, userId),
       onError,
       limits: { ...ROOM_LIMITS, ...limits },
     };
@@ -174,6 +180,13 @@ export class Rooms {
     if (event.frame.type === "member") this.membershipChanged(event.frame.user_id);
   }
 
+  /** Has all isolates look for an event that was stored by an earlier try whose answer was lost. */
+  storedBefore(id: string, seq: number): void {
+    const room = this.#rooms.get(id)?.room;
+    room?.noticeHead(room.epoch, seq);
+    this.#publish(roomTopic(id), { kind: "head", epoch: room?.epoch ?? "", head: seq });
+  }
+
   /** Sends a passing frame to the members of a room on all isolates. */
   broadcast(room: Room, frame: string, options: { except?: Pid; to?: string } = {}): void {
     room.broadcast(frame, options);
@@ -181,8 +194,8 @@ export class Rooms {
   }
 
   /** Takes a raw connection into a room: it hears the frames of the room's other raw connections. */
-  joinRaw(view: RoomView, pid: Pid): void {
-    this.#openRoom(view.room, view).raw.add(pid);
+  joinRaw(view: RoomView, pid: Pid, userId: string): void {
+    this.#openRoom(view.room, view).raw.set(pid, userId);
   }
 
   leaveRaw(id: string, pid: Pid): void {
@@ -197,7 +210,7 @@ export class Rooms {
       roomTopic(id),
       typeof data === "string"
         ? { kind: "raw", data, binary: false }
-        : { kind: "raw", data: toBase64(data), binary: true },
+        : { kind: "raw", data: toBase64(new Uint8Array(data)), binary: true },
     );
   }
 
@@ -219,7 +232,7 @@ export class Rooms {
     if (user === undefined || !user.connections.delete(connection) || user.connections.size > 0) return;
     user.unsubscribe();
     this.#users.delete(userId);
-    if (this.#users.size === 0) this.#peers?.stop();
+    this.#restIfEmpty();
   }
 
   /** Sends a frame to all connections of a user, on all isolates. */
@@ -271,7 +284,7 @@ export class Rooms {
       },
       publish: (hint) => this.#publish(roomTopic(id), hint),
     });
-    const open: OpenRoom = { room, presence, raw: new Set(), unsubscribe };
+    const open: OpenRoom = { room, presence, raw: new Map(), unsubscribe };
     this.#rooms.set(id, open);
     return open;
   }
@@ -283,7 +296,20 @@ export class Rooms {
       if (!isEmpty(open) || this.#rooms.get(id) !== open) return;
       release(open);
       this.#rooms.delete(id);
+      this.#restIfEmpty();
     }, this.#lingerMs);
+  }
+
+  /** Says goodbye to the others once nothing is left here that they, or this isolate, count on. */
+  #restIfEmpty(): void {
+    if (this.#users.size === 0 && this.#rooms.size === 0) this.#peers?.stop();
+  }
+
+  /** Raw connections of a user who was removed: they hear of nothing by events. */
+  #closeRaw(id: string, userId: string): void {
+    for (const [pid, user] of this.#rooms.get(id)?.raw ?? []) {
+      if (user === userId) this.#close(pid, 4403, "forbidden: You are no longer a member of this room");
+    }
   }
 
   #hearRoom(id: string, text: string): void {
@@ -299,7 +325,10 @@ export class Rooms {
         else this.#checkHeadsNow();
         return;
       case "head":
-        return open.room.noticeHead(hint.epoch, hint.head);
+        // Only the store says that the log is another one: a hint may be late, and anything may be on a bus.
+        if (hint.epoch === "" || hint.epoch === open.room.epoch) open.room.noticeHead(open.room.epoch, hint.head);
+        else this.#checkHeadsNow();
+        return;
       case "frame":
         return open.room.broadcast(hint.frame, hint.to === undefined ? {} : { to: hint.to });
       case "raw":
@@ -323,7 +352,7 @@ export class Rooms {
 
   #sendRaw(id: string, data: string | ArrayBuffer, except?: Pid): void {
     const frame = { type: typeof data === "string" ? "text" : "binary", data } as const;
-    for (const pid of this.#rooms.get(id)?.raw ?? []) if (pid !== except) this.#context.send(pid, frame);
+    for (const pid of this.#rooms.get(id)?.raw.keys() ?? []) if (pid !== except) this.#context.send(pid, frame);
   }
 
   #publish(topic: string, hint: Hint): void {
@@ -342,8 +371,9 @@ export class Rooms {
     for (const connection of [...this.#users.get(userId)?.connections ?? []]) connection.roomsChanged(rooms, asOf);
   }
 
+  /** At once, but one at a time: whatever a bus brings must not become as many calls. */
   #checkHeadsNow(): void {
-    this.checkHeads().catch(this.#onError);
+    this.#checking ??= this.checkHeads().catch(this.#onError).finally(() => this.#checking = undefined);
   }
 
   /** Runs while there is anyone here; the jitter keeps isolates from asking all at once. */
@@ -367,14 +397,4 @@ function release({ room, presence, unsubscribe, closing }: OpenRoom): void {
   room.close();
   presence.close();
   unsubscribe();
-}
-
-function toBase64(bytes: ArrayBuffer): string {
-  let binary = "";
-  for (const byte of new Uint8Array(bytes)) binary += String.fromCharCode(byte);
-  return btoa(binary);
-}
-
-function fromBase64(text: string): ArrayBuffer {
-  return Uint8Array.from(atob(text), (char) => char.charCodeAt(0)).buffer;
 }

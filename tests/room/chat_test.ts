@@ -116,7 +116,7 @@ Deno.test("ping, typing and signal: passing frames reach the others, signal one 
       name: "user 1",
     });
     for (const data of heard) {
-      assertEquals(await socket.nextJson(), { type: "signal", room: "lobby", user_id: userId(1), data });
+      assertEquals(await socket.nextOfType("signal"), { type: "signal", room: "lobby", user_id: userId(1), data });
     }
   }
   ann.sendJson({ type: "ping" });

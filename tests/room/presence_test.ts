@@ -20,8 +20,9 @@ class Isolates {
       firstVersion,
       leaveGraceMs,
       announce: (change) => {
-        const [kind, members] = Object.entries(change)[0]!;
-        for (const { user_id } of members) this.announced[id]!.push(`${kind} ${user_id}`);
+        for (const [kind, members] of Object.entries(change)) {
+          for (const { user_id } of members) this.announced[id]!.push(`${kind} ${user_id}`);
+        }
       },
       publish: (hint) => this.#publish(id, hint),
     });
@@ -82,7 +83,7 @@ Deno.test("a user is announced with his first connection and with his last, over
     b.exit("ann");
     await clock.tickAsync(900);
     assertEquals(isolates.announced, { A: ["joined ann"], B: ["joined ann"] });
-    await clock.tickAsync(200);
+    await clock.tickAsync(300);
     assertEquals(isolates.announced, { A: ["joined ann", "left ann"], B: ["joined ann", "left ann"] });
     isolates.close();
   });
@@ -179,6 +180,7 @@ Deno.test("lists equal the truth within three beats, however the bus drops, doub
             isolates.beat();
             await clock.tickAsync(5_000);
           }
+          await clock.tickAsync(1_000);
           const totals = new Map<string, number>();
           for (const [key, count] of truth) {
             const user = key.split(" ")[1]!;
@@ -203,4 +205,28 @@ Deno.test("lists equal the truth within three beats, however the bus drops, doub
     ),
     { numRuns: 150 },
   );
+});
+
+Deno.test("news are collected: many who come at once are one frame, and who comes and goes in it is none", async () => {
+  await withClock(async (clock) => {
+    const frames: unknown[] = [];
+    const presence = new Presence({
+      isolateId: "A",
+      firstVersion: 0,
+      leaveGraceMs: 0,
+      announce: (change, except) => frames.push([change, except]),
+      publish() {},
+    });
+    for (let n = 0; n < 200; n++) presence.enter(`u${n}`, undefined, `A.${n}`);
+    assertEquals(frames, [[{ joined: [{ user_id: "u0", connections: 1 }] }, "A.0"]], "the first is news at once");
+    presence.exit("u7");
+    await clock.tickAsync(1_000);
+    assertEquals(frames.length, 2);
+    const [change, except] = frames[1] as [{ joined: unknown[] }, unknown];
+    assertEquals([change.joined.length, except], [198, undefined]);
+    presence.enter("alone", "Al", "A.500");
+    await clock.tickAsync(1_000);
+    assertEquals(frames[2], [{ joined: [{ user_id: "alone", name: "Al", connections: 1 }] }, "A.500"]);
+    presence.close();
+  });
 });

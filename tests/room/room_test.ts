@@ -44,6 +44,7 @@ function room(store: ReturnType<typeof log>, limits: Partial<RoomLimits> = {}, h
     },
     drained: () => Promise.resolve(),
     drop: (pid: string) => dropped.push(pid),
+    removed() {},
     onError: (error: unknown) => errors.push(error),
     limits: { ...ROOM_LIMITS, gapWaitMs: 1, batchWindowMs: 1, ...limits },
   });

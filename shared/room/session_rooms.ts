@@ -1,0 +1,232 @@
+import type { Pid } from "../process/mod.ts";
+import type { Position } from "../protocol/chat_client_frames.ts";
+import type { ChatServerFrame } from "../protocol/chat_server_frames.ts";
+import type { RoomView, Store } from "../store/store.ts";
+import type { Member, Room } from "./room.ts";
+import type { Rooms } from "./rooms.ts";
+
+/** What the rooms of a connection are given. */
+export interface SessionRoomsOptions {
+  readonly store: Pick<Store, "eventsSince">;
+  readonly rooms: Rooms;
+  readonly pid: Pid;
+  readonly userId: string;
+  readonly name: string | undefined;
+  readonly batch: boolean;
+  /** Whether the connection hears of a room without having joined it. */
+  readonly hears: (view: RoomView) => boolean;
+  readonly send: (frame: ChatServerFrame) => void;
+  /** The connection has lost a room. */
+  readonly onLost: (room: string) => void;
+  readonly onError: (error: unknown) => void;
+}
+
+/** How a room is joined. */
+export interface JoinOptions {
+  /** Others see it. */
+  readonly present: boolean;
+  /** What is answered. */
+  readonly ref?: string;
+}
+
+/** How long rooms that come by themselves wait for `resume`: what is replayed must come before what is new. */
+const RESUME_WAIT_MS = 500;
+/** How far back the log is searched for the event that made a user a member. */
+const MEMBERSHIP_SEARCH = 200;
+
+/**
+ * Which rooms one connection is in: those it joined, and those that it hears of because they are its user's. The latter
+ * go live once the client has said where it stands in them, or after a moment.
+ *
+ * What the store says of memberships is of the moment it was asked: an older answer neither takes a room away that was
+ * joined since, nor gives one back that was lost since.
+ */
+export class SessionRooms {
+  readonly #options: SessionRoomsOptions;
+  /** When it came into each. */
+  readonly #joined = new Map<string, number>();
+  /** When it lost each; never again (Infinity) where the client itself left, until it joins. */
+  readonly #lost = new Map<string, number>();
+  /** Rooms that are not live yet, and whether the user was in them when the connection came. */
+  #held: Map<string, { view: RoomView; wasThere: boolean }> | undefined;
+  #holdTimer: ReturnType<typeof setTimeout> | undefined;
+  #closed = false;
+
+  constructor(options: SessionRoomsOptions) {
+    this.#options = options;
+  }
+
+  has(id: string): boolean {
+    return this.#joined.has(id);
+  }
+
+  /** Whether rooms still wait for `resume`. */
+  get isHolding(): boolean {
+    return this.#held !== undefined;
+  }
+
+  /** Keeps rooms from going live until the client has said where it stands in them, for a moment. */
+  hold(views: readonly RoomView[]): void {
+    this.#held = new Map(views.map((view) => [view.room, { view, wasThere: true }]));
+    this.#awaitResume();
+  }
+
+  /** Lets the rooms that wait go live from where they were when the connection came. */
+  release(): void {
+    this.#releaseAt(undefined);
+  }
+
+  /**
+   * Takes up the positions of a client in its user's rooms, `views` as of moment `asOf`. Rooms that wait are answered
+   * `joined` and go on from there; in one that is live already, what was sent since cannot be put behind what was missed.
+   */
+  resume(positions: Readonly<Record<string, Position>>, views: ReadonlyMap<string, RoomView>, asOf: number): void {
+    if (this.#held === undefined) {
+      for (const [id, position] of Object.entries(positions)) {
+        const view = views.get(id);
+        if (view !== undefined && !this.#isLost(id, asOf)) this.join(view, position, { present: false });
+      }
+      return;
+    }
+    // A room that it does not name is one that it does not know.
+    this.#held = new Map();
+    for (const [id, view] of views) {
+      const waits = this.#options.hears(view) && !this.has(id) && !this.#isLost(id, asOf);
+      if (waits) this.#held.set(id, { view, wasThere: false });
+    }
+    this.#releaseAt(positions);
+  }
+
+  /** Waits for `resume` anew, where taking it up has failed. */
+  holdOn(): void {
+    if (this.#held !== undefined) this.#awaitResume();
+  }
+
+  /** Does not go live by itself while `resume` is taken up. */
+  pauseHold(): void {
+    clearTimeout(this.#holdTimer);
+  }
+
+  /** Takes a seat in a room, behind event `since` or at its end. */
+  enter(room: Room, view: RoomView, since: number | undefined, present: boolean): void {
+    const { rooms, pid, userId, name, batch } = this.#options;
+    if (room.wasRemoved(userId, view.head)) return this.#options.onLost(room.id);
+    const member: Member = {
+      pid,
+      userId,
+      ...(name !== undefined && { name }),
+      batch,
+      present,
+      removed: (id) => this.drop(id),
+    };
+    this.#joined.set(room.id, rooms.now());
+    this.#lost.delete(room.id);
+    this.#held?.delete(room.id);
+    rooms.join(room, member, since ?? room.head);
+  }
+
+  /** Answers `joined`, replays what is after `position`, and goes live. */
+  join(view: RoomView, position: Position | undefined, { present, ref }: JoinOptions): void {
+    const { rooms, send, pid } = this.#options;
+    const already = this.has(view.room);
+    const room = rooms.open(view);
+    const reason = position && (already ? "already_live" : room.resyncReason(position.since, position.epoch));
+    const resumed = position !== undefined && reason === undefined;
+    const since = resumed ? position.since : undefined;
+    if (!already) this.enter(room, view, since, present);
+    else if (present) rooms.appear(view.room, pid);
+    if (!this.has(view.room)) return;
+    const { id, head, epoch } = room;
+    const seq = Math.max(head, since ?? 0);
+    const members = rooms.present(id);
+    send({ type: "joined", room: id, seq, epoch, resumed, members, ...(ref !== undefined && { ref }) });
+    if (reason !== undefined) send({ type: "resync", room: id, reason });
+  }
+
+  /** The client leaves a room: it does not come back by itself. */
+  leave(id: string): void {
+    this.#lost.set(id, Infinity);
+    this.#held?.delete(id);
+    if (this.#joined.delete(id)) this.#options.rooms.leave(id, this.#options.pid);
+  }
+
+  /** The user is no longer a member of a room. */
+  drop(id: string): void {
+    this.#lost.set(id, this.#options.rooms.now());
+    this.#held?.delete(id);
+    if (!this.#joined.delete(id)) return;
+    this.#options.rooms.leave(id, this.#options.pid);
+    this.#options.onLost(id);
+  }
+
+  /** Hears which rooms the user is in at moment `asOf`: leaves the others, and listens to those he was added to. */
+  changed(views: readonly RoomView[], asOf: number): void {
+    const ids = new Set(views.map(({ room }) => room));
+    for (const [id, since] of [...this.#joined]) if (!ids.has(id) && since < asOf) this.drop(id);
+    for (const id of [...this.#held?.keys() ?? []]) if (!ids.has(id)) this.#held?.delete(id);
+    for (const view of views) {
+      if (this.has(view.room) || this.#isLost(view.room, asOf) || !this.#options.hears(view)) continue;
+      if (this.#held === undefined) this.#discover(view);
+      else if (!this.#held.has(view.room)) this.#held.set(view.room, { view, wasThere: false });
+    }
+  }
+
+  /** Hears of a room from its end on, without being seen in it. */
+  listen(view: RoomView, since = view.head): void {
+    if (this.#closed || this.has(view.room)) return;
+    this.enter(this.#options.rooms.open(view), view, since, false);
+  }
+
+  /** Leaves every room. May be called twice. */
+  close(): void {
+    this.#closed = true;
+    clearTimeout(this.#holdTimer);
+    for (const id of this.#joined.keys()) this.#options.rooms.leave(id, this.#options.pid);
+    this.#joined.clear();
+    this.#held = undefined;
+  }
+
+  #awaitResume(): void {
+    clearTimeout(this.#holdTimer);
+    this.#holdTimer = setTimeout(() => this.release(), RESUME_WAIT_MS);
+  }
+
+  #releaseAt(positions: Readonly<Record<string, Position>> | undefined): void {
+    clearTimeout(this.#holdTimer);
+    const held = this.#held ?? [];
+    this.#held = undefined;
+    for (const [id, { view, wasThere }] of held) {
+      if (positions !== undefined && Object.hasOwn(positions, id)) this.join(view, positions[id], { present: false });
+      else if (wasThere) this.listen(view);
+      else this.#discover(view);
+    }
+  }
+
+  #isLost(id: string, asOf: number): boolean {
+    const lostAt = this.#lost.get(id);
+    return lostAt !== undefined && lostAt >= asOf;
+  }
+
+  /** Hears of a room that the user was added to, from the event on that made him a member. */
+  #discover(view: RoomView): void {
+    const { rooms, send, onError } = this.#options;
+    const asOf = rooms.now();
+    this.#memberSince(view).then((since) => {
+      if (since === undefined || this.#closed || this.has(view.room) || this.#isLost(view.room, asOf)) return;
+      const { id, epoch } = rooms.open(view);
+      send({ type: "joined", room: id, seq: since, epoch, resumed: false, members: rooms.present(id) });
+      this.listen(view, since);
+    }).catch(onError);
+  }
+
+  /** The `seq` before the event that made the user a member; `undefined` where a later one ended that. */
+  async #memberSince({ room, head }: RoomView): Promise<number | undefined> {
+    const from = Math.max(0, head - MEMBERSHIP_SEARCH);
+    const page = await this.#options.store.eventsSince(room, from, MEMBERSHIP_SEARCH);
+    const last = page?.events.findLast(({ frame }) =>
+      frame.type === "member" && frame.user_id === this.#options.userId
+    );
+    if (last?.frame.type !== "member" || last.frame.change === "role") return head;
+    return last.frame.change === "added" ? last.seq - 1 : undefined;
+  }
+}
