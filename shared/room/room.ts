@@ -91,6 +91,8 @@ export class Room {
   /** The highest `seq` that is known to exist. */
   #target: number;
   #filling: Promise<void> | undefined;
+  /** Pages that are being read for replays, by the `seq` before them. */
+  readonly #reading = new Map<number, Promise<string[] | undefined>>();
   /** The `seq` with which users were removed, of as many as there is reason to remember. */
   readonly #removals = new Map<string, number>();
   #gapTimer: ReturnType<typeof setTimeout> | undefined;
@@ -270,8 +272,17 @@ export class Room {
     }
   }
 
-  /** A page of the store; `undefined` where the log no longer reaches back to `since`. */
-  async #readFrames(since: number): Promise<string[] | undefined> {
+  /** A page of the store, one call for all who stand at `since`: after a hand-over many come from the same place. */
+  #readFrames(since: number): Promise<string[] | undefined> {
+    const underWay = this.#reading.get(since);
+    if (underWay !== undefined) return underWay;
+    const reading = this.#readPage(since).finally(() => this.#reading.delete(since));
+    this.#reading.set(since, reading);
+    return reading;
+  }
+
+  /** `undefined` where the log no longer reaches back to `since`. */
+  async #readPage(since: number): Promise<string[] | undefined> {
     const epoch = this.#epoch;
     const page = await this.#context.store.eventsSince(this.id, since, REPLAY_PAGE);
     if (page === undefined || page.epoch !== epoch || page.floor > since) return undefined;
