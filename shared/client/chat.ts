@@ -2,6 +2,7 @@ import type { AckFrame, Message } from "../protocol/chat_server_frames.ts";
 import { ChatError } from "./chat_error.ts";
 import type { ChatEvents } from "./chat_events.ts";
 import type { ChatStatus } from "./link_keeper.ts";
+import { mayBeIgnored } from "./may_be_ignored.ts";
 import type { OutgoingFrame } from "./outbox_storage.ts";
 import { Transport, type TransportSettings } from "./transport.ts";
 
@@ -129,26 +130,23 @@ export class Chat implements Disposable {
   history(
     { room = this.#room, before, limit }: { room?: string; before?: number; limit?: number } = {},
   ): Promise<ChatEvents["history"]> {
-    const frame = { type: "history", room, before, limit } as const;
-    return this.#transport.ask(frame, `history ${room}`) as Promise<ChatEvents["history"]>;
+    return this.#transport.ask({ type: "history", room, before, limit }) as Promise<ChatEvents["history"]>;
   }
 
   /** How many messages are unread, in one room or in all. */
-  async unreadCount(room?: string): Promise<number> {
-    const answer = await this.#transport.ask({ type: "get_unread_count", room }, `unread_count ${room ?? ""}`);
-    return (answer as ChatEvents["unread_count"]).count;
+  unreadCount(room?: string): Promise<number> {
+    const answer = this.#transport.ask({ type: "get_unread_count", room }) as Promise<ChatEvents["unread_count"]>;
+    return mayBeIgnored(answer.then(({ count }) => count));
   }
 
-  /** Joins another room beside that of the connection, also on every later connection. */
-  async join(room: string): Promise<ChatEvents["joined"]> {
-    const joined = await this.#transport.ask({ type: "join", room }, `joined ${room}`) as ChatEvents["joined"];
-    this.#transport.remember(room);
-    return joined;
+  /** Joins another room beside that of the connection, also on every later connection; an inbox is seen in it from then on. */
+  join(room: string): Promise<ChatEvents["joined"]> {
+    return this.#transport.join(room) as Promise<ChatEvents["joined"]>;
   }
 
-  /** Hears no more of a room. An inbox hears of it again on its next connection, as long as the user is a member. */
-  async leave(room: string): Promise<void> {
-    await this.#transport.ask({ type: "leave", room }, `left ${room}`);
+  /** Hears no more of a room from now on, also on every later connection, until it is joined. The user stays a member. */
+  leave(room: string): Promise<ChatEvents["left"]> {
+    return this.#transport.leave(room) as Promise<ChatEvents["left"]>;
   }
 
   /** Tells the others that someone writes. Dropped where there is no connection; gives whether it was not. */
@@ -162,8 +160,8 @@ export class Chat implements Disposable {
   }
 
   /** Goes on with a fresh token. Done by itself before the token expires, where `token` is a function. */
-  refresh(): Promise<void> {
-    return this.#transport.refresh();
+  refresh(): Promise<ChatEvents["refreshed"]> {
+    return this.#transport.refresh() as Promise<ChatEvents["refreshed"]>;
   }
 
   /**

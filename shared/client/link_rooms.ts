@@ -2,7 +2,7 @@ import type { ChatClientFrame, Position } from "../protocol/chat_client_frames.t
 import type { ChatServerFrame } from "../protocol/chat_server_frames.ts";
 import type { ErrorFrame } from "../protocol/connection_frames.ts";
 import { isRetryable } from "./chat_error.ts";
-import type { Positions, Verdict } from "./positions.ts";
+import type { Entry, Positions, Verdict } from "./positions.ts";
 
 /** A chat server's frame of one type. */
 type FrameOf<T extends ChatServerFrame["type"]> = ChatServerFrame & { type: T };
@@ -14,8 +14,10 @@ export interface RoomsState {
   readonly positions: Positions;
   /** Rooms that the application joined beside it. */
   readonly joined: Set<string>;
-  /** A `resync` of each room that is told once the room has a new beginning. */
-  readonly resyncs: Map<string, FrameOf<"resync">>;
+  /** Rooms that the application wants to hear no more of. */
+  readonly left: Set<string>;
+  /** Whether there was a connection before: then what it did not know is new, and else everything begins here. */
+  begun: boolean;
 }
 
 /** What the rooms of a connection do. */
@@ -28,20 +30,25 @@ export interface LinkRoomsActions {
 }
 
 /**
- * The rooms of one connection: says on a new one where this client stands, and brings a room whose log shows a gap, or
- * begins anew, back in order by leaving and joining it.
+ * The rooms of one connection: says on a new one where this client stands in each, and brings a room whose log shows a
+ * gap, or begins anew, back in order by leaving and joining it.
+ *
+ * A room that was asked for is not judged until its answer is here: then everything from its position on follows, or a
+ * `resync` says from where on, and why not.
  */
 export class LinkRooms {
   readonly #state: RoomsState;
   readonly #actions: LinkRoomsActions;
-  /** Rooms that were asked for with a position. */
-  readonly #asked = new Set<string>();
-  /** Rooms that begin anew, of which a `resync` frame will say so. */
-  readonly #reset = new Set<string>();
-  readonly #rejoining = new Set<string>();
-  /** What was asked here without the application knowing: the room by `ref`, none for `resume`. */
-  readonly #refs = new Map<string, string | undefined>();
-  #lastRef = 0;
+  /** Rooms whose events come, from where this client stands. */
+  readonly #live = new Set<string>();
+  /** Rooms that were asked for, and the `ref` of the `join`; what the address or `resume` asks for is answered without. */
+  readonly #asked = new Map<string, string | undefined>();
+  /** Where rooms begin that were asked for and not resumed; a `resync` of each follows. */
+  readonly #notResumed = new Map<string, Entry>();
+  /** A `resync` that came by itself: told once its room has a new beginning. */
+  readonly #resyncs = new Map<string, FrameOf<"resync">>();
+  /** What was asked here without the application knowing. */
+  readonly #refs = new Set<string>();
 
   constructor(state: RoomsState, actions: LinkRoomsActions) {
     this.#state = state;
@@ -52,108 +59,139 @@ export class LinkRooms {
   ask(): Position | undefined {
     const { room, positions } = this.#state;
     const position = room === undefined ? undefined : positions.get(room);
-    if (position !== undefined) this.#asked.add(room!);
+    if (position !== undefined) this.#asked.set(room!, undefined);
     return position && { ...position };
   }
 
   /** The first frame came: goes on, in every room, where the connection before ended. */
-  opened({ room, seq, epoch, resumed }: FrameOf<"connection">): void {
-    const { positions, joined } = this.#state;
-    const known = positions.all();
-    if (this.#state.room === undefined) return this.#resume(known);
+  opened({ room, seq, epoch, resumed, rooms = {}, limits }: FrameOf<"connection">): void {
+    const own = this.#state.room;
     if (room !== undefined && seq !== undefined && epoch !== undefined) this.#enter(room, { seq, epoch, resumed });
-    for (const other of new Set([...joined, ...Object.keys(known)])) {
-      // A direct room is live already, behind what was missed: it has to be entered anew.
-      if (other !== room) joined.has(other) ? this.#join(other) : this.#rejoin(other);
-    }
+    if (this.#state.begun) return this.#resume(rooms, limits.max_frame_bytes);
+    this.#state.begun = true;
+    for (const [id, at] of Object.entries(rooms)) if (id !== own) this.#enter(id, { ...at, resumed: false });
   }
 
   /** Judges an event of a log, and sees to it that a gap is filled. */
   take(room: string, seq: number): Verdict {
+    if (this.#resyncs.has(room)) return "known";
     const verdict = this.#state.positions.take(room, seq);
-    if (verdict === "gap") this.#rejoin(room);
+    if (verdict === "gap" && !this.#asked.has(room)) this.#rejoin(room);
     return verdict;
   }
 
   joined(frame: FrameOf<"joined">): void {
-    const isOwn = this.#rejoining.delete(frame.room);
-    for (const [ref, room] of this.#refs) if (room === frame.room) this.#refs.delete(ref);
-    if (!isOwn) this.#actions.tell(frame);
-    this.#enter(frame.room, frame);
+    const { room, ref } = frame;
+    if (this.#state.left.has(room)) return;
+    this.#actions.tell(frame);
+    if (this.#asked.has(room) ? this.#asked.get(room) === ref : !this.#live.has(room)) this.#enter(room, frame);
   }
 
   left(frame: FrameOf<"left">): void {
-    if (!this.#rejoining.has(frame.room)) this.#forget(frame);
+    if (frame.ref === undefined || !this.#refs.has(frame.ref)) this.#forget(frame);
   }
 
   resync(frame: FrameOf<"resync">): void {
-    const { positions, resyncs } = this.#state;
-    if (this.#reset.delete(frame.room)) return this.#actions.tell(frame);
-    positions.lose(frame.room);
-    resyncs.set(frame.room, frame);
-    this.#rejoining.delete(frame.room);
-    this.#rejoin(frame.room);
+    const { room, reason } = frame;
+    const entry = this.#notResumed.get(room);
+    this.#notResumed.delete(room);
+    if (this.#state.left.has(room) || this.#asked.has(room)) return;
+    if (entry === undefined) this.#resyncs.set(room, frame);
+    // `resume` came too late to be heard: the log itself has all that is missing.
+    if (entry === undefined || reason === "already_live") return this.#rejoin(room);
+    this.#begin(room, entry, frame);
   }
 
   /** An `error` came. Gives whether it answers something that was asked here. */
   refuse({ ref, code, message }: ErrorFrame): boolean {
     if (ref === undefined || !this.#refs.has(ref)) return false;
-    const room = this.#refs.get(ref);
-    this.#refs.delete(ref);
-    if (room === undefined || isRetryable(code)) this.#actions.fail(message);
-    else {
-      this.#rejoining.delete(room);
-      this.#forget({ type: "left", room });
-    }
+    if (isRetryable(code)) this.#actions.fail(message);
+    else for (const [room, asked] of [...this.#asked]) if (asked === ref) this.#forget({ type: "left", room });
     return true;
   }
 
   /** Frames of a while were not read: what was asked meanwhile has to be asked on another connection. */
   unread(): void {
-    const rooms = [...this.#refs.values()].filter((room) => room !== undefined);
-    if (rooms.length > 0) this.#actions.fail("The server did not read which rooms this client is in");
+    if (this.#asked.size > 0) this.#actions.fail("The server did not read which rooms this client is in");
   }
 
-  #resume(rooms: Record<string, Position>): void {
-    for (const room of Object.keys(rooms)) this.#asked.add(room);
-    // A first connection says so too: only then the server tells which rooms there are, and where their logs end.
-    this.#actions.send({ type: "resume", rooms, ref: this.#ref(undefined) });
+  /**
+   * The first frame of a later connection: which rooms it hears of anyway, `heard`, go on where this client stands, and
+   * those that it does not name are new. Then come the rooms that the application joined: to be seen in them where they
+   * are heard of, else from where this client stands.
+   */
+  #resume(heard: Record<string, { seq: number; epoch: string }>, maxBytes: number): void {
+    const { room: own, positions, joined, left } = this.#state;
+    const isHeard = (room: string) => Object.hasOwn(heard, room);
+    const known = Object.entries(positions.all()).filter(([room]) =>
+      room !== own && !left.has(room) && (own === undefined || isHeard(room) || !joined.has(room))
+    );
+    // From the end of the log, so that nothing is replayed before it is left again.
+    const unwanted = [...left].filter((room) => room === own || isHeard(room));
+    const skipped = unwanted.filter(isHeard).map((room): [string, Position] => {
+      const { seq, epoch } = heard[room]!;
+      return [room, { since: seq, epoch }];
+    });
+    const rooms = upTo(maxBytes, [...skipped, ...known]);
+    for (const [room] of known) if (Object.hasOwn(rooms, room)) this.#asked.set(room, undefined);
+    this.#actions.send({ type: "resume", rooms, ref: this.#ref() });
+    for (const room of unwanted) this.#actions.send({ type: "leave", room, ref: this.#ref() });
+    for (const room of joined) {
+      if (isHeard(room)) this.#actions.send({ type: "join", room, ref: this.#ref() });
+      else if (own !== undefined) this.#join(room, this.#ref());
+    }
   }
 
-  #enter(room: string, entry: { seq: number; epoch: string; resumed: boolean }): void {
-    const { positions, resyncs } = this.#state;
-    const outcome = positions.enter(room, entry, this.#asked.delete(room));
-    if (outcome === "reset") this.#reset.add(room);
-    if (outcome === "behind") this.#rejoin(room);
-    const resync = resyncs.get(room);
-    resyncs.delete(room);
-    if (resync !== undefined && outcome !== "reset") this.#actions.tell(resync);
+  #enter(room: string, entry: Entry): void {
+    const { positions } = this.#state;
+    const asked = this.#asked.delete(room);
+    const resync = this.#resyncs.get(room);
+    if (resync !== undefined) return this.#begin(room, entry, resync);
+    if (asked && !entry.resumed && positions.get(room) !== undefined) this.#notResumed.set(room, entry);
+    else if (positions.enter(room, entry) === "behind") this.#rejoin(room);
+    else this.#live.add(room);
+  }
+
+  #begin(room: string, entry: Entry, resync: FrameOf<"resync">): void {
+    this.#resyncs.delete(room);
+    this.#state.positions.begin(room, entry);
+    this.#live.add(room);
+    this.#actions.tell(resync);
   }
 
   #rejoin(room: string): void {
-    if (this.#rejoining.has(room)) return;
-    this.#rejoining.add(room);
-    this.#actions.send({ type: "leave", room });
-    this.#join(room);
+    const ref = this.#ref();
+    this.#live.delete(room);
+    this.#actions.send({ type: "leave", room, ref });
+    this.#join(room, ref);
   }
 
-  #join(room: string): void {
-    const position = this.#state.positions.get(room);
-    if (position !== undefined) this.#asked.add(room);
-    this.#actions.send({ type: "join", room, ...position, ref: this.#ref(room) });
+  #join(room: string, ref: string): void {
+    const position = this.#resyncs.has(room) ? undefined : this.#state.positions.get(room);
+    this.#asked.set(room, ref);
+    this.#actions.send({ type: "join", room, ...position, ref });
   }
 
   #forget(frame: FrameOf<"left">): void {
-    const { positions, joined, resyncs } = this.#state;
+    const { positions, joined } = this.#state;
     positions.forget(frame.room);
-    joined.delete(frame.room);
-    resyncs.delete(frame.room);
+    for (const rooms of [joined, this.#live, this.#asked, this.#notResumed, this.#resyncs]) rooms.delete(frame.room);
     this.#actions.tell(frame);
   }
 
-  #ref(room: string | undefined): string {
-    const ref = `room${++this.#lastRef}`;
-    this.#refs.set(ref, room);
+  #ref(): string {
+    const ref = `rooms ${this.#refs.size + 1}`;
+    this.#refs.add(ref);
     return ref;
   }
+}
+
+/**
+ * As many rooms as one frame holds; a larger one would end the connection. The others come by themselves, as if they were
+ * new, and are joined again from where this client stands.
+ */
+function upTo(maxBytes: number, rooms: readonly [string, Position][]): Record<string, Position> {
+  let bytes = 100;
+  // Ids and epochs are ASCII; a pair is never shorter than the member that it becomes.
+  return Object.fromEntries(rooms.filter((pair) => (bytes += JSON.stringify(pair).length) <= maxBytes));
 }

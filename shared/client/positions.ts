@@ -9,7 +9,7 @@ export type Verdict =
   /** Events before it are missing. */
   | "gap";
 
-/** What a server said when this client came into a room. */
+/** Where a server let this client into a room. */
 export interface Entry {
   /** The end of the log, or where the server begins to send. */
   readonly seq: number;
@@ -21,10 +21,9 @@ export interface Entry {
 /**
  * - `kept`: the position stands.
  * - `begun`: this client begins here.
- * - `reset`: the log no longer reaches back to the old position, so this client begins here anew.
- * - `behind`: events between the old position and the new beginning do not come by themselves.
+ * - `behind`: events between the position and where the server begins do not come by themselves.
  */
-export type Outcome = "kept" | "begun" | "reset" | "behind";
+export type Outcome = "kept" | "begun" | "behind";
 
 /**
  * Where this client stands in each room's log: it has handed on every event up to `since` and none after it. Outlives
@@ -32,8 +31,6 @@ export type Outcome = "kept" | "begun" | "reset" | "behind";
  */
 export class Positions {
   readonly #at = new Map<string, { since: number; epoch?: string }>();
-  /** Rooms whose next entry alone says where to begin: until then nothing of them is handed on. */
-  readonly #lost = new Set<string>();
 
   get(room: string): Position | undefined {
     return this.#at.get(room);
@@ -47,7 +44,6 @@ export class Positions {
   /** Judges an event, and moves on where it is the next. A room that was never entered begins with its first event. */
   take(room: string, seq: number): Verdict {
     const position = this.#at.get(room);
-    if (this.#lost.has(room)) return "known";
     if (position === undefined) {
       this.#at.set(room, { since: seq });
       return "next";
@@ -58,30 +54,25 @@ export class Positions {
     return "next";
   }
 
-  /** A server let this client into a room; `asked`: it was told the position held here. */
-  enter(room: string, { seq, epoch, resumed }: Entry, asked: boolean): Outcome {
+  /** A server let this client into a room. */
+  enter(room: string, { seq, epoch, resumed }: Entry): Outcome {
     const position = this.#at.get(room);
-    this.#lost.delete(room);
-    if (position === undefined || (asked && !resumed)) {
-      this.#at.set(room, { since: seq, epoch });
-      return asked && !resumed ? "reset" : "begun";
+    if (position === undefined) {
+      this.begin(room, { seq, epoch });
+      return "begun";
     }
-    if (resumed) {
-      position.epoch = epoch;
-      return "kept";
-    }
-    return seq <= position.since && (position.epoch ?? epoch) === epoch ? "kept" : "behind";
+    if (!resumed && (seq > position.since || (position.epoch ?? epoch) !== epoch)) return "behind";
+    position.epoch = epoch;
+    return "kept";
   }
 
-  /** The position means nothing any more: the room begins where it is entered next. */
-  lose(room: string): void {
-    this.#at.delete(room);
-    this.#lost.add(room);
+  /** This client begins here, wherever it stood before. */
+  begin(room: string, { seq, epoch }: { seq: number; epoch: string }): void {
+    this.#at.set(room, { since: seq, epoch });
   }
 
   /** This client is no longer in the room. */
   forget(room: string): void {
     this.#at.delete(room);
-    this.#lost.delete(room);
   }
 }

@@ -16,7 +16,6 @@ export interface RequestsOptions<Carrier> {
 
 interface Pending<Carrier> {
   readonly frame: ChatClientFrame;
-  readonly answer: string;
   readonly resolve: (frame: ChatServerFrame) => void;
   readonly reject: (error: ChatError) => void;
   readonly timer: unknown;
@@ -24,111 +23,82 @@ interface Pending<Carrier> {
 }
 
 /**
- * Frames that get one answer each. What has none when its connection is lost is asked again on the next, in the same
- * order: everything that is asked this way may be asked twice. Answers without a `ref` are told apart by what they are
- * about, so of two questions about the same the second waits for the first.
+ * Frames that get one answer each, told apart by their `ref`. What has none when its connection is lost is asked again on
+ * the next, in the same order: everything that is asked this way may be asked twice.
  */
 export class Requests<Carrier> {
   readonly #options: RequestsOptions<Carrier>;
-  readonly #pending = new Set<Pending<Carrier>>();
+  /** By `ref`, in order. */
+  readonly #pending = new Map<string, Pending<Carrier>>();
   #lastRef = 0;
 
   constructor(options: RequestsOptions<Carrier>) {
     this.#options = options;
   }
 
-  /**
-   * Asks, and gives the answer. Rejects with what the server refused it for, with `timeout`, or as `abandon` says.
-   * @param answer what the answer is about, as `answerOf` gives it; left out: an `ack` of this very frame.
-   */
-  ask(frame: ChatClientFrame, answer?: string): Promise<ChatServerFrame> {
+  /** Asks, and gives the answer. Rejects with what the server refused it for, with `timeout`, or as `abandon` says. */
+  ask(frame: ChatClientFrame): Promise<ChatServerFrame> {
     const { clock, timeoutMs } = this.#options;
-    const ref = `r${++this.#lastRef}`;
+    const ref = `${frame.type} ${++this.#lastRef}`;
     const { promise, resolve, reject } = Promise.withResolvers<ChatServerFrame>();
     const timer = clock.setTimeout(() => {
-      this.#pending.delete(request);
+      this.#pending.delete(ref);
       reject(new ChatError("timeout", `Nothing was answered to '${frame.type}' in ${timeoutMs} ms`));
-      this.flush();
     }, timeoutMs);
-    const request: Pending<Carrier> = {
-      frame: { ...frame, ref },
-      answer: answer ?? `ack ${ref}`,
-      resolve,
-      reject,
-      timer,
-    };
-    this.#pending.add(request);
+    this.#pending.set(ref, { frame: { ...frame, ref }, resolve, reject, timer });
     this.flush();
     return promise;
   }
 
   /** Sends what may go. */
   flush(): void {
-    const asked = new Set<string>();
-    for (const request of this.#pending) {
-      if (!asked.has(request.answer)) request.carrier ??= this.#options.transmit(request.frame);
-      asked.add(request.answer);
-    }
+    for (const request of this.#pending.values()) request.carrier ??= this.#options.transmit(request.frame);
   }
 
   /** A frame came: settles the request that it answers, if there is one. */
   answer(frame: ChatServerFrame): void {
-    const answer = answerOf(frame);
-    const request = this.#find((pending) => pending.answer === answer);
-    if (request !== undefined) this.#settle(request).resolve(frame);
+    this.#take(refOf(frame))?.resolve(frame);
   }
 
   /** An `error` came. Gives whether it answers a request. */
   refuse({ ref, code, message }: ErrorFrame): boolean {
-    const request = ref === undefined ? undefined : this.#find(({ frame }) => frame.ref === ref);
-    if (request === undefined) return false;
-    this.#settle(request).reject(new ChatError(code as ErrorCode, message));
-    return true;
+    const request = this.#take(ref);
+    request?.reject(new ChatError(code as ErrorCode, message));
+    return request !== undefined;
+  }
+
+  /** This answer counts for nothing: what it answers is asked again, on the connection there is now. */
+  askAgain(answer: ChatServerFrame): void {
+    const request = this.#pending.get(refOf(answer) ?? "");
+    if (request === undefined) return;
+    request.carrier = undefined;
+    this.flush();
   }
 
   /** What went over `carrier` and has no answer is asked again. */
   lost(carrier: Carrier): void {
-    for (const request of this.#pending) if (request.carrier === carrier) request.carrier = undefined;
+    for (const request of this.#pending.values()) if (request.carrier === carrier) request.carrier = undefined;
   }
 
   /** Whether an answer is awaited from `carrier`. */
   isUnderWay(carrier: Carrier): boolean {
-    return this.#find((request) => request.carrier === carrier) !== undefined;
+    return [...this.#pending.values()].some((request) => request.carrier === carrier);
   }
 
   /** Rejects everything. */
   abandon(error: ChatError): void {
-    for (const request of [...this.#pending]) {
-      this.#options.clock.clearTimeout(request.timer);
-      this.#pending.delete(request);
-      request.reject(error);
-    }
+    for (const ref of [...this.#pending.keys()]) this.#take(ref)?.reject(error);
   }
 
-  #find(matches: (request: Pending<Carrier>) => boolean): Pending<Carrier> | undefined {
-    return [...this.#pending].find((request) => request.carrier !== undefined && matches(request));
-  }
-
-  #settle(request: Pending<Carrier>): Pending<Carrier> {
+  #take(ref: string | undefined): Pending<Carrier> | undefined {
+    const request = this.#pending.get(ref ?? "");
+    if (request === undefined) return undefined;
     this.#options.clock.clearTimeout(request.timer);
-    this.#pending.delete(request);
-    this.flush();
+    this.#pending.delete(ref!);
     return request;
   }
 }
 
-/** What a frame answers, by which requests and answers find each other. */
-export function answerOf(frame: ChatServerFrame): string | undefined {
-  switch (frame.type) {
-    case "ack":
-      return `ack ${frame.ref}`;
-    case "history":
-    case "joined":
-    case "left":
-      return `${frame.type} ${frame.room}`;
-    case "unread_count":
-      return `unread_count ${frame.room ?? ""}`;
-    case "refreshed":
-      return "refreshed";
-  }
+function refOf(frame: ChatServerFrame): string | undefined {
+  return "ref" in frame ? frame.ref : undefined;
 }

@@ -6,12 +6,12 @@ const PAUSE_MS = 10_000;
 /** Renews the token of a connection when the server says that it expires soon: at once, and again where that did not help. */
 export class TokenRefresh {
   readonly #clock: Clock;
-  readonly #refresh: () => Promise<void>;
+  readonly #refresh: () => Promise<unknown>;
   #triedAt = -Infinity;
   #timer: unknown;
   #isWanted = false;
 
-  constructor(clock: Clock, refresh: () => Promise<void>) {
+  constructor(clock: Clock, refresh: () => Promise<unknown>) {
     this.#clock = clock;
     this.#refresh = refresh;
   }

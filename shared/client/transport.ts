@@ -8,6 +8,7 @@ import { Emitter } from "./emitter.ts";
 import { Link, type LinkListener, type LinkSettings } from "./link.ts";
 import { type ChatStatus, type ConnectReason, LinkKeeper } from "./link_keeper.ts";
 import { LinkRooms, type RoomsState } from "./link_rooms.ts";
+import { mayBeIgnored } from "./may_be_ignored.ts";
 import { Outbox, type OutboxLimits } from "./outbox.ts";
 import type { OutboxStorage, OutgoingFrame } from "./outbox_storage.ts";
 import { Positions } from "./positions.ts";
@@ -34,6 +35,10 @@ export interface TransportSettings extends LinkSettings {
   readonly random: () => number;
 }
 
+type PassingFrame = Exclude<ChatServerFrame, LogFrame | { type: "batch" }>;
+
+/** The frames that name a place in a log without being an event of it. */
+const ENTRIES: ReadonlySet<string> = new Set<PassingFrame["type"]>(["connection", "joined", "ack"]);
 const RATE_PAUSE_MS = 1_000;
 
 /**
@@ -56,7 +61,7 @@ export class Transport {
   constructor(settings: TransportSettings) {
     const { clock, random, storage, outbox: limits, requestTimeoutMs: timeoutMs } = settings;
     this.#settings = settings;
-    this.#rooms = { room: settings.room, positions: new Positions(), joined: new Set(), resyncs: new Map() };
+    this.#rooms = { room: settings.room, positions: new Positions(), joined: new Set(), left: new Set(), begun: false };
     this.#requests = new Requests({ clock, timeoutMs, transmit: (frame) => this.transmit(frame) });
     this.#outbox = new Outbox({
       storage,
@@ -112,9 +117,9 @@ export class Transport {
   }
 
   /** Asks something: see `Requests.ask`. */
-  ask(frame: ChatClientFrame, answer?: string): Promise<ChatServerFrame> {
+  ask(frame: ChatClientFrame): Promise<ChatServerFrame> {
     const closed = this.#closedError();
-    return mayBeIgnored(closed === undefined ? this.#requests.ask(frame, answer) : Promise.reject(closed));
+    return mayBeIgnored(closed === undefined ? this.#requests.ask(frame) : Promise.reject(closed));
   }
 
   /** Sends a frame over the connection there is, and gives that; `undefined` where there is none. */
@@ -125,14 +130,25 @@ export class Transport {
   }
 
   /** Goes on with a fresh token. */
-  async refresh(): Promise<void> {
-    const jwt = await this.#fetchToken("refresh");
-    await this.ask({ type: "refresh", jwt }, "refreshed");
+  refresh(): Promise<ChatServerFrame> {
+    return mayBeIgnored(this.#fetchToken("refresh").then((jwt) => this.ask({ type: "refresh", jwt })));
   }
 
-  /** The application joined a room beside that of the connection: later connections join it too. */
-  remember(room: string): void {
-    this.#rooms.joined.add(room);
+  /** Joins a room beside that of the connection, here and on every later connection. */
+  join(room: string): Promise<ChatServerFrame> {
+    this.#rooms.left.delete(room);
+    const joined = this.ask({ type: "join", room }).then((answer) => {
+      if (room !== this.#rooms.room) this.#rooms.joined.add(room);
+      return answer;
+    });
+    return mayBeIgnored(joined);
+  }
+
+  /** Hears no more of a room, here and on every later connection. */
+  leave(room: string): Promise<ChatServerFrame> {
+    this.#rooms.joined.delete(room);
+    this.#rooms.left.add(room);
+    return this.ask({ type: "leave", room });
   }
 
   close(): void {
@@ -178,13 +194,6 @@ export class Transport {
       case "batch":
         for (const event of frame.events) this.#takeEvent(link, event);
         return;
-      case "new_message":
-      case "message_edited":
-      case "message_deleted":
-      case "reaction":
-      case "message_read":
-      case "member":
-        return this.#takeEvent(link, frame);
       case "ack":
         if (!this.#outbox.acknowledge(frame)) this.#requests.answer(frame);
         this.#tell(frame);
@@ -193,15 +202,18 @@ export class Transport {
         this.#takeError(link, frame);
         break;
       default:
+        if (isLogFrame(frame)) return this.#takeEvent(link, frame);
         if (link === this.#keeper.current) this.#takePassing(this.#linkRooms.get(link)!, frame);
-        // Which rooms a client is in counts on its newest connection alone: there it is asked again.
-        else if (frame.type !== "joined" && frame.type !== "left") this.#requests.answer(frame);
+        // Which rooms a client is in counts on its newest connection alone.
+        else if (frame.type === "joined" || frame.type === "left") this.#requests.askAgain(frame);
+        else this.#requests.answer(frame);
     }
     this.#keeper.settled(link);
   }
 
   #takeEvent(link: Link, frame: LogFrame): void {
     const { room, seq } = frame.type === "new_message" ? frame.message : frame;
+    if (this.#rooms.left.has(room)) return;
     // A gap on a connection that is left needs no filling: the newer one resumes from before it.
     const rooms = link === this.#keeper.current ? this.#linkRooms.get(link)! : this.#rooms.positions;
     if (rooms.take(room, seq) !== "next") return;
@@ -209,7 +221,7 @@ export class Transport {
     if (frame.type === "new_message") this.#emitter.emit("message", frame.message);
   }
 
-  #takePassing(rooms: LinkRooms, frame: Exclude<ChatServerFrame, LogFrame | { type: "batch" }>): void {
+  #takePassing(rooms: LinkRooms, frame: PassingFrame): void {
     this.#requests.answer(frame);
     if (frame.type === "joined") return rooms.joined(frame);
     if (frame.type === "left") return rooms.left(frame);
@@ -286,10 +298,9 @@ export class Transport {
   }
 }
 
-/** Whoever does not wait for a promise must not be brought down by it: `refused` and `error` events tell of it as well. */
-function mayBeIgnored<T>(promise: Promise<T>): Promise<T> {
-  promise.catch(() => {});
-  return promise;
+/** Whether a frame shows an event of a log: by its members, as an event of a kind that came later counts in the log, too. */
+function isLogFrame(frame: PassingFrame | LogFrame): frame is LogFrame {
+  return frame.type === "new_message" || ("room" in frame && "seq" in frame && !ENTRIES.has(frame.type));
 }
 
 /** The bytes of a text in UTF-8; counted only where they may exceed `limit`, else an upper bound. */

@@ -129,3 +129,8 @@ export async function fakeNet(options: Partial<ChatOptions> = {}): Promise<FakeN
 export function message(seq: number, room = "lobby"): Frame {
   return { type: "new_message", message: { id: `m${seq}`, room, seq, sender: { id: "u2" }, body: `body ${seq}` } };
 }
+
+/** The frame that lets a client into a room, in epoch `e1` and not resumed where `more` does not say otherwise. */
+export function enter(room: string, seq: number, more: Frame = {}): Frame {
+  return { type: "joined", room, seq, epoch: "e1", resumed: false, members: [], ...more };
+}

@@ -1,9 +1,9 @@
-import { assertEquals, assertRejects } from "@std/assert";
+import { assert, assertEquals, assertRejects } from "@std/assert";
 import { ChatError } from "../../shared/client/chat_error.ts";
 import type { ChatStatus } from "../../shared/client/link_keeper.ts";
 import { memoryStorage, type OutboxStorage } from "../../shared/client/outbox_storage.ts";
 import { record } from "./chat_net.ts";
-import { fakeNet, message } from "./fake_server.ts";
+import { enter, fakeNet, message } from "./fake_server.ts";
 
 Deno.test("events: doubles are dropped, batches unpacked, and a gap is filled by joining again from before it", async () => {
   using net = await fakeNet();
@@ -14,11 +14,12 @@ Deno.test("events: doubles are dropped, batches unpacked, and a gap is filled by
   assertEquals(heard.seqs("lobby"), [11, 12, 13]);
   socket.say(message(15), message(16));
   assertEquals(socket.sent.slice(-2), [
-    { type: "leave", room: "lobby" },
-    { type: "join", room: "lobby", since: 13, epoch: "e1", ref: "room1" },
+    { type: "leave", room: "lobby", ref: "rooms 1" },
+    { type: "join", room: "lobby", since: 13, epoch: "e1", ref: "rooms 1" },
   ]);
-  socket.say({ type: "left", room: "lobby" }, message(17));
-  socket.say({ type: "joined", room: "lobby", seq: 17, epoch: "e1", resumed: true, members: [] });
+  socket.say({ type: "left", room: "lobby", ref: "rooms 1" }, message(17));
+  const joined = { type: "joined", room: "lobby", seq: 17, epoch: "e1", resumed: false, members: [] };
+  socket.say({ ...joined, ref: "join 7" }, { ...joined, resumed: true, ref: "rooms 1" });
   socket.say({ type: "batch", events: [14, 15, 16, 17].map((seq) => message(seq)) }, message(18));
   assertEquals(heard.seqs("lobby"), [11, 12, 13, 14, 15, 16, 17, 18]);
   assertEquals(socket.sentOf("join").length, 1);
@@ -46,12 +47,23 @@ Deno.test("a gap that is not filled since the server did not read the join is fi
 
 Deno.test("a room that the server enters further on than this client stands is joined again from there", async () => {
   using net = await fakeNet();
-  const enter = (seq: number) => ({ type: "joined", room: "den", seq, epoch: "d", resumed: false, members: [] });
   net.socket.greet(0);
-  net.socket.say(enter(3), enter(3), enter(2));
-  assertEquals(net.socket.sentOf("join"), []);
-  net.socket.say(enter(9));
-  assertEquals(net.socket.sentOf("join").map(({ room, since }) => [room, since]), [["den", 3]]);
+  net.socket.say(enter("den", 3), message(4, "den"), enter("den", 9));
+  assertEquals(net.socket.sentOf("join"), [], "what is live already comes all the same");
+  net.socket.drop(1006);
+  await net.pass(500);
+  net.socket.greet(0, { resumed: true });
+  net.socket.say({ type: "left", room: "den" }, enter("den", 6), message(6, "news"), enter("news", 9));
+  assertEquals(net.socket.sentOf("join").map(({ room, since }) => [room, since]), [["news", 6]]);
+});
+
+Deno.test("events of a kind that came later count in the log, and are no gap", async () => {
+  using net = await fakeNet();
+  const heard = record(net.chat);
+  net.socket.greet(0);
+  const poll = (seq: number) => ({ type: "poll_opened", room: "lobby", seq });
+  net.socket.say(message(1), poll(2), message(3), { type: "batch", events: [poll(4), message(5)] });
+  assertEquals([heard.seqs("lobby"), net.socket.sent], [[1, 3, 5], []]);
 });
 
 Deno.test("what cannot be read is passed over", async () => {
@@ -214,14 +226,13 @@ Deno.test("hand-over: a question that is under way is answered on the old connec
   old!.say({ type: "reconnect", after_ms: 0, reason: "wall_clock" });
   await net.pass(0);
   net.socket.greet(0, { resumed: true });
-  old!.say({ type: "history", room: "lobby", messages: [], more: false });
+  old!.say({ type: "history", room: "lobby", messages: [], more: false, ref: old!.sent[0]!.ref });
   await page;
-  const den = { type: "joined", room: "den", seq: 1, epoch: "d", resumed: false, members: [] };
-  old!.say(den);
-  await net.pass(3000);
-  assertEquals(net.socket.sent.map(({ type, room }) => [type, room]), [["join", "den"]]);
-  net.socket.say(den);
-  assertEquals((await joined).seq, 1);
+  assertEquals([net.socket.sentOf("join"), old!.closedWith], [[], undefined]);
+  old!.say(enter("den", 1, { ref: old!.sent[1]!.ref }));
+  assertEquals([net.socket.sentOf("join"), old!.closedWith], [[{ type: "join", room: "den", ref: "join 2" }], 1000]);
+  net.socket.say(enter("den", 2, { ref: "join 2" }));
+  assertEquals((await joined).seq, 2);
 });
 
 Deno.test("hand-over: an old connection that never answers is left after a while, and its message goes again", async () => {
@@ -394,23 +405,36 @@ Deno.test("outbox: a client_id that waits already is the same message", async ()
   assertEquals(net.socket.sentOf("chat").length, 1);
 });
 
-Deno.test("requests: asked again after a loss; of two about the same the second waits; a late answer is a timeout", async () => {
+Deno.test("requests: told apart by their refs, asked again after a loss; what is not answered in time is a timeout", async () => {
   using net = await fakeNet({ requestTimeoutMs: 10_000 });
   const [newest, older] = [net.chat.history(), net.chat.history({ before: 5 })];
   net.socket.greet(9);
-  assertEquals(net.socket.sentOf("history").length, 1);
   net.socket.drop(1006);
   await net.pass(500);
   net.socket.greet(9, { resumed: true });
-  net.socket.say({ type: "history", room: "lobby", messages: [], more: true });
-  assertEquals((await newest).more, true);
-  assertEquals(net.socket.sentOf("history").map(({ before }) => before), [undefined, 5]);
+  const asked = net.socket.sentOf("history");
+  assertEquals(asked.map(({ before, ref }) => [before, ref]), [[undefined, "history 1"], [5, "history 2"]]);
+  const page = { type: "history", room: "lobby", messages: [], more: true };
+  net.socket.say({ ...page, ref: "history 2" }, { ...page, ref: "history 2" }, page, { ...page, ref: "history 3" });
+  assertEquals((await older).ref, "history 2");
   await net.pass(10_000);
-  assertEquals((await assertRejects(() => older, ChatError)).code, "timeout");
+  assertEquals((await assertRejects(() => newest, ChatError)).code, "timeout");
   const count = net.chat.unreadCount();
+  net.socket.say({ type: "unread_count", count: 7 });
   const ref = net.socket.sentOf("get_unread_count")[0]!.ref;
   net.socket.say({ type: "error", code: "store_unavailable", message: "down", ref });
   assertEquals((await assertRejects(() => count, ChatError, "down")).isRetryable, true);
+});
+
+Deno.test("a promise that nobody waits for brings nobody down", async () => {
+  const { chat, pass } = await fakeNet({ token: () => Promise.reject(new Error("offline")) });
+  for (const ask of ["join", "leave", "unreadCount"] as const) chat[ask]("den");
+  chat.refresh();
+  chat.history();
+  chat.send({ body: "hi" });
+  await pass(0);
+  chat.close();
+  await pass(0);
 });
 
 Deno.test("token_expiring: a fresh token goes over the same connection; one that does not help is no reason to hurry", async () => {
@@ -484,46 +508,138 @@ Deno.test("resync: told once the room has its new beginning, and events go on fr
   assertEquals([log, heard.seqs("lobby"), net.socket.sentOf("join")], [["epoch_changed"], [3], []]);
   // In the middle of a connection nobody says where the log stands now: the room is joined afresh.
   net.socket.say({ type: "resync", room: "lobby", reason: "too_old" }, message(900));
-  assertEquals(net.socket.sentOf("join"), [{ type: "join", room: "lobby", ref: "room1" }]);
+  assertEquals(net.socket.sentOf("join").map(({ since, ref }) => [since, ref]), [[undefined, "rooms 2"]]);
   assertEquals(log.length, 1);
-  net.socket.say({ type: "left", room: "lobby" });
-  net.socket.say({ type: "joined", room: "lobby", seq: 950, epoch: "e3", resumed: false, members: [] }, message(951));
+  net.socket.say({ type: "left", room: "lobby", ref: "rooms 2" });
+  net.socket.say(enter("lobby", 950, { epoch: "e3", ref: "rooms 2" }), message(951));
   assertEquals([log, heard.seqs("lobby")], [["epoch_changed", "too_old"], [3, 951]]);
 });
 
-Deno.test("inbox: the first frame says where each room stands; one that fails to resume is made anew", async () => {
+Deno.test("inbox: rooms begin where the first connection says; the next one says first where each stands", async () => {
   using net = await fakeNet({ room: undefined });
-  net.socket.greet();
-  assertEquals(net.socket.sent, [{ type: "resume", rooms: {}, ref: "room1" }]);
-  for (const room of ["a", "b"]) {
-    net.socket.say({ type: "joined", room, seq: 3, epoch: room, resumed: false, members: [] });
-  }
+  const heard = record(net.chat);
+  net.socket.greet(0, { rooms: { a: { seq: 3, epoch: "ea" }, b: { seq: 3, epoch: "eb" } } });
+  assertEquals(net.socket.sent, []);
   net.socket.say(message(4, "b"));
   net.socket.drop(1006);
+  const count = net.chat.unreadCount();
   await net.pass(500);
   assertEquals(net.socket.query.has("since"), false);
+  net.socket.greet(0, { rooms: { a: { seq: 5, epoch: "ea" }, new: { seq: 8, epoch: "en" } } });
+  const [resume, ...others] = net.socket.sent;
+  assertEquals(resume, {
+    type: "resume",
+    rooms: { a: { since: 3, epoch: "ea" }, b: { since: 4, epoch: "eb" } },
+    ref: "rooms 1",
+  });
+  assertEquals(others.map(({ type }) => type), ["get_unread_count"]);
+  const left: string[] = [];
+  const errors: unknown[] = [];
+  net.chat.on("left", ({ room }) => left.push(room));
+  net.chat.on("error", (error) => errors.push(error));
+  net.socket.say(enter("a", 5, { epoch: "ea", resumed: true }), message(4, "a"), message(5, "a"));
+  net.socket.say({ type: "error", code: "room_not_found", message: "b", ref: resume!.ref }, {
+    type: "left",
+    room: "b",
+  });
+  net.socket.say(enter("new", 6, { epoch: "en" }), message(7, "new"), message(8, "new"));
+  assertEquals([heard.seqs("a"), heard.seqs("b"), heard.seqs("new")], [[4, 5], [4], [7, 8]]);
+  assertEquals([left, errors], [["b"], []]);
+  net.socket.say({ type: "unread_count", count: 2, ref: others[0]!.ref });
+  assertEquals(await count, 2);
+});
+
+Deno.test("inbox: a resume that the server cannot answer is made anew, on another connection", async () => {
+  using net = await fakeNet({ room: undefined });
+  net.socket.greet();
+  net.socket.drop(1006);
+  await net.pass(500);
   net.socket.greet();
   const [resume] = net.socket.sent;
-  assertEquals(resume!.rooms, { a: { since: 3, epoch: "a" }, b: { since: 4, epoch: "b" } });
+  assertEquals(resume!.rooms, {});
   net.socket.say({ type: "error", code: "store_unavailable", message: "down", ref: resume!.ref });
   assertEquals([net.socket.closedWith, net.chat.status.status], [1000, "reconnecting"]);
 });
 
-Deno.test("rooms beside that of the connection are joined again, from where they stood", async () => {
+Deno.test("inbox: a resume that came too late is made good by joining from where this client stands", async () => {
+  using net = await fakeNet({ room: undefined });
+  const heard = record(net.chat);
+  const resyncs: unknown[] = [];
+  net.chat.on("resync", (frame) => resyncs.push(frame));
+  const rooms = { den: { seq: 3, epoch: "d" } };
+  net.socket.greet(0, { rooms });
+  net.socket.drop(1006);
+  await net.pass(500);
+  net.socket.greet(0, { rooms: { den: { seq: 5, epoch: "d" } } });
+  net.socket.say(message(6, "den"));
+  assertEquals(net.socket.sentOf("join"), [], "what was asked for is waited for");
+  net.socket.say(enter("den", 6, { epoch: "d" }), { type: "resync", room: "den", reason: "already_live" });
+  const [join] = net.socket.sentOf("join");
+  assertEquals([join!.since, net.socket.sentOf("leave").length], [3, 1]);
+  net.socket.say(message(7, "den"), { type: "left", room: "den", ref: join!.ref });
+  net.socket.say(enter("den", 7, { epoch: "d", resumed: true, ref: join!.ref }));
+  net.socket.say(...[4, 5, 6, 7, 8].map((seq) => message(seq, "den")));
+  assertEquals([heard.seqs("den"), resyncs], [[4, 5, 6, 7, 8], []]);
+});
+
+Deno.test("inbox: a resume never is larger than a frame may be", async () => {
+  using net = await fakeNet({ room: undefined });
+  const ids = Array.from({ length: 100 }, (_, i) => `room:${i}`);
+  net.socket.greet(0, { rooms: Object.fromEntries(ids.map((id) => [id, { seq: 1, epoch: "e" }])) });
+  net.socket.drop(1006);
+  await net.pass(500);
+  const limits = { max_frame_bytes: 2_000, messages_per_second: 100, bytes_per_second: 1_000_000 };
+  net.socket.greet(0, { limits });
+  const [resume] = net.socket.sent;
+  const count = Object.keys(resume!.rooms as object).length;
+  assert(JSON.stringify(resume).length <= 2_000 && count > 40, `${count} rooms`);
+  // The others come as if they were new, from before this client or from behind it.
+  net.socket.say(enter("room:98", 0, { epoch: "e" }), message(1, "room:98"), message(2, "room:98"));
+  net.socket.say(enter("room:99", 7, { epoch: "e" }));
+  assertEquals(net.socket.sentOf("join").map(({ room, since }) => [room, since]), [["room:99", 1]]);
+});
+
+Deno.test("direct rooms beside a room are resumed, joined ones joined again, each from where it stood", async () => {
   using net = await fakeNet();
-  net.socket.greet(0);
+  const dm = { "dm:1": { seq: 4, epoch: "m" } };
+  net.socket.greet(0, { rooms: dm });
   const joined = net.chat.join("den");
-  net.socket.say({ type: "joined", room: "den", seq: 7, epoch: "d", resumed: false, members: [] });
+  net.socket.say(enter("den", 7, { ref: "join 1" }));
   await joined;
   net.socket.say(message(8, "den"), message(5, "dm:1"));
   net.socket.drop(1006);
   await net.pass(500);
-  net.socket.greet(0, { resumed: true });
-  assertEquals(net.socket.sent.map(({ type, room, since }) => [type, room, since]), [
-    ["join", "den", 8],
-    ["leave", "dm:1", undefined],
-    ["join", "dm:1", 5],
+  net.socket.greet(0, { resumed: true, rooms: dm });
+  assertEquals(net.socket.sent, [
+    { type: "resume", rooms: { "dm:1": { since: 5, epoch: "m" } }, ref: "rooms 1" },
+    { type: "join", room: "den", since: 8, epoch: "e1", ref: "rooms 2" },
   ]);
+});
+
+Deno.test("inbox: rooms that were joined are resumed, and joined to be seen in them; rooms that were left stay silent", async () => {
+  using net = await fakeNet({ room: undefined });
+  const heard = record(net.chat);
+  const rooms = Object.fromEntries(["den", "loud"].map((id) => [id, { seq: 5, epoch: "e1" }]));
+  net.socket.greet(0, { rooms });
+  const [joined, left] = [net.chat.join("den"), net.chat.leave("loud")];
+  net.socket.say(enter("den", 9, { ref: "join 1" }), message(6, "den"), message(6, "loud"));
+  net.socket.say({ type: "left", room: "loud", ref: "leave 2" }, enter("loud", 2), message(3, "loud"));
+  await Promise.all([joined, left]);
+  net.socket.drop(1006);
+  await net.pass(500);
+  net.socket.greet(0, { rooms });
+  assertEquals(net.socket.sent, [
+    { type: "resume", rooms: { loud: { since: 5, epoch: "e1" }, den: { since: 6, epoch: "e1" } }, ref: "rooms 1" },
+    { type: "leave", room: "loud", ref: "rooms 2" },
+    { type: "join", room: "den", ref: "rooms 3" },
+  ]);
+  net.socket.say(enter("loud", 5), enter("den", 7, { resumed: true }), enter("den", 7, { ref: "rooms 3" }));
+  net.socket.say(message(6, "loud"), message(7, "den"));
+  assertEquals([heard.seqs("den"), heard.seqs("loud"), net.socket.sent.length], [[6, 7], [], 3]);
+  const again = net.chat.join("loud");
+  net.socket.say(enter("loud", 8, { ref: "join 3" }), message(9, "loud"));
+  await again;
+  assertEquals(heard.seqs("loud"), [9]);
 });
 
 Deno.test("stream() gives the events from its call on, to several readers, and ends with the client", async () => {

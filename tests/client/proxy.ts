@@ -4,6 +4,8 @@ export interface Proxy extends AsyncDisposable {
   readonly url: string;
   /** Where new connections go: `http://127.0.0.1:PORT`; nowhere while undefined. */
   target: string | undefined;
+  /** How long what a client sends is on its way, in milliseconds. */
+  lagMs: number;
   /** How many connections there were. */
   readonly accepted: number;
   /** Cuts every connection, without a close frame. */
@@ -16,7 +18,7 @@ export interface Proxy extends AsyncDisposable {
 export function openProxy(target?: string): Proxy {
   const listener = Deno.listen({ hostname: "127.0.0.1", port: 0 });
   const pipes = new Set<{ conns: Deno.Conn[]; frozen: boolean }>();
-  const proxy = { target, accepted: 0 };
+  const proxy = { target, accepted: 0, lagMs: 0 };
 
   async function serve(client: Deno.Conn): Promise<void> {
     const pipe = { conns: [client], frozen: false };
@@ -26,7 +28,7 @@ export function openProxy(target?: string): Proxy {
       const { hostname, port } = new URL(proxy.target);
       const server = await Deno.connect({ hostname, port: Number(port) });
       pipe.conns.push(server);
-      await Promise.race([pump(client, server, pipe), pump(server, client, pipe)]);
+      await Promise.race([pump(client, server, pipe, () => proxy.lagMs), pump(server, client, pipe, () => 0)]);
     } catch {
       // Either end is gone: so is the other.
     } finally {
@@ -54,11 +56,12 @@ export function openProxy(target?: string): Proxy {
   });
 }
 
-async function pump(from: Deno.Conn, to: Deno.Conn, pipe: { frozen: boolean }): Promise<void> {
+async function pump(from: Deno.Conn, to: Deno.Conn, pipe: { frozen: boolean }, lagMs: () => number): Promise<void> {
   const bytes = new Uint8Array(65_536);
   for (;;) {
     const count = await from.read(bytes);
     if (count === null) return;
+    if (lagMs() > 0) await new Promise((resolve) => setTimeout(resolve, lagMs()));
     for (let sent = 0; sent < count && !pipe.frozen;) sent += await to.write(bytes.subarray(sent, count));
   }
 }

@@ -73,7 +73,7 @@ Deno.test("the inbox misses nothing while it is away: in rooms it knew, in new o
   await ann.dm({ to: userId(2), body: "dm 1" });
   await eventually("bob hears", () => heard.messages.length === 2);
   await isAway(net, bob, async () => {
-    const away = await opened(net.client(1, { url: `${net.isolate.url}/chat` }));
+    const away = await opened(net.client(1, { url: direct(net) }));
     for (let i = 2; i <= 30; i++) await away.send({ room: "den", body: `den ${i}` });
     await away.dm({ to: userId(2), body: "dm 2" });
     await net.store.createRoom("private", "new", undefined, [userId(1), userId(2)]);
@@ -96,7 +96,7 @@ Deno.test("direct messages beside a room, and rooms joined beside it, are caught
   await ann.dm({ to: userId(2), body: "dm 1" });
   await eventually("bob hears", () => heard.messages.length === 2);
   await isAway(net, bob, async () => {
-    const away = await opened(net.client(1, { url: `${net.isolate.url}/chat` }));
+    const away = await opened(net.client(1, { url: direct(net) }));
     for (const i of [2, 3]) {
       await away.send({ room: "den", body: `den ${i}` });
       await away.dm({ to: userId(2), body: `dm ${i}` });
@@ -107,6 +107,107 @@ Deno.test("direct messages beside a room, and rooms joined beside it, are caught
   await eventually("bob has the last", () => heard.messages.length >= 7);
   const of = (name: string) => heard.bodies().filter((body) => body.startsWith(name));
   assertEquals([of("den"), of("dm")], [["den 1", "den 2", "den 3"], ["dm 1", "dm 2", "dm 3", "dm 4"]]);
+});
+
+for (const where of [undefined, "lobby"]) {
+  const place = where === undefined ? "in the inbox" : "beside a room";
+  Deno.test(`killed before it heard anything of a direct room, a client gets what came meanwhile: ${place}`, async () => {
+    await using net = new ChatNet();
+    const [ann, carl] = await Promise.all([1, 3].map((user) => opened(net.client(user, { url: direct(net) }))));
+    await ann!.dm({ to: userId(2), body: "before bob came" });
+    const bob = await opened(net.client(2, { room: where }));
+    const heard = record(bob);
+    const joined: string[] = [];
+    bob.on("joined", ({ room }) => joined.push(room));
+    await isAway(net, bob, async () => {
+      await ann!.dm({ to: userId(2), body: "while away" });
+      await carl!.dm({ to: userId(2), body: "the first of this room" });
+    });
+    await ann!.dm({ to: userId(2), body: "after" });
+    await carl!.dm({ to: userId(2), body: "the second" });
+    await eventually("bob has all", () => heard.messages.length >= 4);
+    const from = (user: number) => heard.messages.filter(({ sender }) => sender.id === userId(user));
+    assertEquals(from(1).map(({ body }) => body), ["while away", "after"]);
+    assertEquals(from(3).map(({ body }) => body), ["the first of this room", "the second"]);
+    assertEquals(joined.length, 2);
+  });
+}
+
+Deno.test("who is removed from a room while he is away hears that it was left, and of no error", async () => {
+  await using net = new ChatNet();
+  await net.store.createRoom("private", "den", undefined, [userId(1), userId(2)]);
+  const bob = await opened(net.client(2));
+  const left: string[] = [];
+  const errors: unknown[] = [];
+  bob.on("left", ({ room }) => left.push(room));
+  bob.on("error", (error) => errors.push(error));
+  await isAway(net, bob, async () => void await net.store.removeMember("den", userId(2)));
+  await bob.unreadCount();
+  assertEquals([left, errors], [["den"], []]);
+});
+
+Deno.test("an inbox that joined a room is seen in it again after a kill", async () => {
+  await using net = new ChatNet();
+  const ann = await opened(net.client(1, { url: direct(net), room: "lobby" }));
+  const bob = await opened(net.client(2));
+  const heard = record(bob);
+  await bob.join("lobby");
+  await isAway(net, bob, async () => void await ann.send({ body: "while away" }));
+  await bob.send({ room: "lobby", body: "here" });
+  const isSeen = async () => (await ann.join("lobby")).members.some(({ user_id }) => user_id === userId(2));
+  assert(await isSeen());
+  await eventually("bob has all", () => heard.messages.length >= 2);
+  assertEquals(heard.bodies(), ["while away", "here"]);
+});
+
+Deno.test("the first connection of an inbox replays nothing of what was said before it", async () => {
+  await using net = new ChatNet();
+  await net.store.createRoom("private", "den", undefined, [userId(1), userId(2)]);
+  const ann = await opened(net.client(1, { room: "den" }));
+  for (let i = 0; i < 5; i++) await ann.send({ body: `old ${i}` });
+  const bob = net.client(2);
+  const heard = record(bob);
+  await opened(bob);
+  await bob.unreadCount();
+  await ann.send({ body: "new" });
+  await eventually("bob has it", () => heard.messages.length > 0);
+  assertEquals(heard.bodies(), ["new"]);
+});
+
+Deno.test("an inbox hears no more of a room that it left, over head checks and kills, until it joins it", async () => {
+  await using net = new ChatNet({ headCheckMs: 20 });
+  await net.store.createRoom("private", "den", undefined, [userId(1), userId(2)]);
+  const ann = await opened(net.client(1, { url: direct(net), room: "den" }));
+  const bob = await opened(net.client(2));
+  const heard = record(bob);
+  await ann.send({ body: "1" });
+  await eventually("bob has it", () => heard.messages.length > 0);
+  await bob.leave("den");
+  await isAway(net, bob, async () => void await ann.send({ body: "2" }));
+  await ann.send({ body: "3" });
+  await new Promise((resolve) => setTimeout(resolve, 100));
+  await bob.join("den");
+  await ann.send({ body: "4" });
+  await eventually("bob hears again", () => heard.bodies().includes("4"));
+  assertEquals(heard.bodies(), ["1", "4"]);
+});
+
+Deno.test("a network so slow that the server does not wait for what it resumes costs nothing but time", async () => {
+  await using net = new ChatNet();
+  await net.store.createRoom("private", "den", undefined, [userId(1), userId(2)]);
+  const ann = await opened(net.client(1, { url: direct(net), room: "den" }));
+  const bob = await opened(net.client(2));
+  const heard = record(bob);
+  const resyncs: unknown[] = [];
+  bob.on("resync", (frame) => resyncs.push(frame));
+  net.proxy.lagMs = 600;
+  await isAway(net, bob, async () => void await ann.send({ body: "while away" }));
+  await ann.send({ body: "before the resume arrives" });
+  await eventually("bob has both", () => heard.messages.length >= 2);
+  await ann.send({ body: "after" });
+  await eventually("bob has the last", () => heard.messages.length >= 3);
+  assertEquals(heard.bodies(), ["while away", "before the resume arrives", "after"]);
+  assertEquals(resyncs, []);
 });
 
 Deno.test("who was away for too long hears a resync, and reads the rest in the history", async () => {
@@ -120,7 +221,7 @@ Deno.test("who was away for too long hears a resync, and reads the rest in the h
     });
   });
   await isAway(net, bob, async () => {
-    const away = await opened(net.client(1, { url: `${net.isolate.url}/chat`, room: "lobby" }));
+    const away = await opened(net.client(1, { url: direct(net), room: "lobby" }));
     for (let i = 1; i <= 10; i++) await away.send({ body: String(i) });
   });
   assertEquals(await resynced, Array.from({ length: 10 }, (_, i) => String(i + 1)));
@@ -140,6 +241,11 @@ Deno.test("a burst goes out no faster than the server allows: nothing is refused
   assertEquals(heard.bodies(), Array.from({ length: 400 }, (_, i) => String(i)));
   assertEquals(errors, []);
 });
+
+/** The address of an isolate, past the proxy: for who is not cut off. */
+function direct(net: ChatNet): string {
+  return `${net.isolate.url}/chat`;
+}
 
 /** Cuts a client off, does something in the meantime, and lets it come back. */
 async function isAway(net: ChatNet, chat: Chat, meanwhile: () => Promise<void>): Promise<void> {
