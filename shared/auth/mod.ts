@@ -8,5 +8,4 @@ export { isSecretKey } from "./is_secret_key.ts";
 export { parseAllowedOrigins } from "./parse_allowed_origins.ts";
 export { readAuthSettings } from "./read_auth_settings.ts";
 export { readSecretKeys } from "./read_secret_keys.ts";
-export { redactUrl } from "./redact_url.ts";
 export { selectProtocol } from "./select_protocol.ts";

@@ -110,7 +110,7 @@ export const ChatConnectionFrame = z.object({
   room: z.optional(z.string()),
   /** The same as `room`, under the name that community apps use. */
   community_id: z.optional(z.string()),
-  /** Names this client over its reconnects: given back as `&session=`, presence sees one visit. */
+  /** Names this client over its reconnects: what it gave as `&session=`, or a new one. */
   session: z.string(),
   seq: z.optional(Seq),
   epoch: z.optional(z.string()),
