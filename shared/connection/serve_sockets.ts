@@ -37,6 +37,11 @@ export interface ServeOptions extends SocketOptions {
   processes?: Processes;
   /** Answers plain requests that are not the server's own; `undefined` leaves one to the default answer. */
   http?: (request: Request) => Promise<Response | undefined> | Response | undefined;
+  /**
+   * Whether a caller who is refused gets an `error` frame before the close; default: all do. It would confuse a client
+   * of another protocol, to which close code and reason say the same.
+   */
+  errorFrames?: (request: Request) => boolean;
   /** More members for `/health`. */
   health?: () => Record<string, unknown>;
   /** Hears of what a handler threw; default: one line on `console.error`. */
@@ -201,7 +206,8 @@ class SocketServer {
     const protocol = selectProtocol(request.headers.get("sec-websocket-protocol"));
     const upgraded = this.#upgradeSocket(request, protocol);
     if (upgraded === undefined) return response;
-    sendRefusal(upgraded.socket, refusal, this.#context.isolate.hold());
+    const withFrame = this.#serve.errorFrames?.(request) ?? true;
+    sendRefusal(upgraded.socket, refusal, withFrame, this.#context.isolate.hold());
     return upgraded.response;
   }
 
@@ -287,7 +293,8 @@ function handshakeFlaw({ method, headers }: Request): string | undefined {
 }
 
 /** Tells a client why it may not come in, and lets go of it without waiting for its answer. */
-function sendRefusal(socket: WebSocket, { closeCode, code, message }: Refusal, release: () => void): void {
+function sendRefusal(socket: WebSocket, refusal: Refusal, withFrame: boolean, release: () => void): void {
+  const { closeCode, code, message } = refusal;
   const giveUp = setTimeout(release, 10_000);
   const done = () => {
     clearTimeout(giveUp);
@@ -295,7 +302,7 @@ function sendRefusal(socket: WebSocket, { closeCode, code, message }: Refusal, r
   };
   socket.onopen = () => {
     try {
-      socket.send(JSON.stringify({ type: "error", code, message } satisfies ErrorFrame));
+      if (withFrame) socket.send(JSON.stringify({ type: "error", code, message } satisfies ErrorFrame));
     } catch {
       // The client has gone already: it does not want to know.
     }

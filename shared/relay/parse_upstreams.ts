@@ -18,7 +18,7 @@ const Definition = z.strictObject({
 
 const NAME = /^[A-Za-z0-9_-]{1,64}$/;
 /** Names with an upstream of their own, which has its own settings. */
-const BUILT_IN: ReadonlySet<string> = new Set(["openai"]);
+const BUILT_IN: ReadonlySet<string> = new Set(["openai", "supabase"]);
 
 /**
  * Reads `RELAY_UPSTREAMS`: `{NAME: {url, subprotocols?, secret?, query?}}`. `secret` is the name of a variable, whose value is

@@ -39,7 +39,7 @@ export const SECRET_PLACEHOLDER = "{secret}";
 /** A subprotocol's name (RFC 6455 section 4.1): a token of RFC 9110 section 5.6.2. */
 const PROTOCOL = /^[!#$%&'*+.^_`|~0-9A-Za-z-]+$/;
 /** The parameters that carry the user's own credentials to this function: no upstream is to see them. */
-const CREDENTIAL_PARAMETERS: ReadonlySet<string> = new Set(["jwt", "token", "apikey"]);
+export const CREDENTIAL_PARAMETERS: ReadonlySet<string> = new Set(["jwt", "token", "apikey"]);
 
 /**
  * Makes an upstream of its definition.

@@ -25,6 +25,18 @@ Deno.test("a refusal reaches the socket as error frame, close code and reason, b
   });
 });
 
+Deno.test("a refusal is close code and reason alone for a caller whose protocol has no error frames", async () => {
+  await using kernel = startKernel(() => refuse({ code: "forbidden", message: "Not for you" }), {
+    errorFrames: (request) => !request.url.endsWith("/other-protocol"),
+  });
+  const other = await openSocket(`${kernel.socketUrl}/other-protocol`);
+  assertEquals(await other.closed, { code: 4403, reason: "forbidden: Not for you" });
+  assertEquals(other.waiting, []);
+  const own = await openSocket(`${kernel.socketUrl}/own`);
+  assertEquals(await own.nextJson(), { type: "error", code: "forbidden", message: "Not for you" });
+  await kernel.idle();
+});
+
 /** Status, error code where the response names none, close code: the table of the design, and what is not in it. */
 const STATUSES: [number, string, number][] = [
   [400, "bad_request", 4400],

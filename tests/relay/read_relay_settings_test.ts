@@ -69,6 +69,11 @@ const wrong: { name: string; env: Record<string, string>; message: string }[] = 
   { name: "a name with a slash", env: upstreams({ "a/b": { url: "ws://h/" } }), message: "must have names of 1 to 64" },
   { name: "the name openai", env: upstreams({ openai: { url: "ws://h/" } }), message: `must not hold "openai"` },
   {
+    name: "the name supabase",
+    env: upstreams({ supabase: { url: "ws://h/" } }),
+    message: `must not hold "supabase"`,
+  },
+  {
     name: "no object",
     env: upstreams({ a: KEY }),
     message: "a must be an object of url, subprotocols, secret and query",
