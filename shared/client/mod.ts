@@ -6,4 +6,5 @@ export { type ChatOptions, connectChat } from "./connect_chat.ts";
 export type { ChatStatus } from "./link_keeper.ts";
 export { localStorageOutbox } from "./local_storage_outbox.ts";
 export { memoryStorage, type OutboxEntry, type OutboxStorage } from "./outbox_storage.ts";
+export { RelaySocket, type RelaySocketOptions } from "./relay_socket.ts";
 export type { TokenReason, TokenSource } from "./transport.ts";

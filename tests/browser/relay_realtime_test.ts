@@ -1,0 +1,76 @@
+import { assertEquals } from "@std/assert";
+import { fileURLToPath } from "node:url";
+import { eventually } from "../support/eventually.ts";
+import { openBrowser } from "../support/open_browser.ts";
+import { requires } from "../support/requires.ts";
+import { serve } from "../support/serve.ts";
+import { signUp } from "../support/sign_up.ts";
+import { startTestLocal, type TestLocal } from "../support/start_local.ts";
+import { within } from "../support/within.ts";
+import type { Heard, ROUTE_NAMES } from "./relay_realtime_page.ts";
+
+const chromium = requires("chromium");
+
+Deno.test({
+  name: `a page hears and is present in Realtime through the relay, by every route, past a kill${chromium.suffix}`,
+  ignore: chromium.ignore,
+  fn: () => within("the page and its relay", talkThroughRelay(), 90_000),
+});
+
+async function talkThroughRelay(): Promise<void> {
+  const script = await buildPage();
+  await using site = serve(({ url }) => {
+    const isScript = new URL(url).pathname === "/page.js";
+    const headers = { "Content-Type": isScript ? "text/javascript" : "text/html" };
+    return new Response(isScript ? script : "<!doctype html><title>relay</title>", { headers });
+  });
+  await using local = await startTestLocal({ env: { ALLOWED_ORIGINS: site.url } });
+  const { accessToken } = await signUp(local, "ada");
+  await using browser = await openBrowser(chromium.path);
+  await using opened = await browser.newPage();
+  const { page, errors } = opened;
+  await page.goto(site.url);
+  await page.addScriptTag({ url: "/page.js", type: "module" });
+  await page.waitForFunction(() => "joinByEveryRoute" in globalThis);
+
+  const place = { url: local.url, key: local.publishableKey, token: accessToken };
+  const routes: typeof ROUTE_NAMES = await page.evaluate((place) => globalThis.joinByEveryRoute(place), place);
+  assertEquals(await connections(local), routes.length);
+  await page.evaluate(() => globalThis.say("hello"));
+  await eventually("all hear each other", async () => hasAll(await page.evaluate(() => globalThis.heard()), "hello"));
+  await eventually("all see each other", async () => {
+    const seen = await page.evaluate(() => globalThis.seen());
+    return seen.every((names) => names.join() === [...routes].sort().join());
+  });
+  assertEquals(errors, []);
+
+  for (const { id } of local.isolates().filter((isolate) => isolate.function === "relay")) local.killIsolate(id);
+  await eventually("all have joined again", () => page.evaluate(() => globalThis.haveJoined(2)));
+  await page.evaluate(() => globalThis.say("again"));
+  await eventually("all hear each other", async () => hasAll(await page.evaluate(() => globalThis.heard()), "again"));
+  await page.evaluate(() => globalThis.leave());
+}
+
+/** Whether each heard every other say `text`, once. */
+function hasAll(heard: Heard[], text: string): boolean {
+  return heard.every(({ by, said }) =>
+    heard.every((other) => other.by === by || said.filter((one) => one === `${other.by}: ${text}`).length === 1)
+  );
+}
+
+async function connections(local: TestLocal): Promise<number> {
+  return (await (await fetch(`${local.url}/functions/v1/relay/health`)).json()).connections;
+}
+
+async function buildPage(): Promise<string> {
+  const { success, stdout, stderr } = await new Deno.Command(Deno.execPath(), {
+    args: [
+      ...["bundle", "--quiet", "--no-lock", "--platform=browser"],
+      fileURLToPath(new URL("relay_realtime_page.ts", import.meta.url)),
+    ],
+    cwd: new URL("../../", import.meta.url),
+    stdin: "null",
+  }).output();
+  if (!success) throw new Error(new TextDecoder().decode(stderr));
+  return new TextDecoder().decode(stdout);
+}
