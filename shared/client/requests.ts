@@ -22,6 +22,9 @@ interface Pending<Carrier> {
   carrier?: Carrier | undefined;
 }
 
+/** A server reads only so much at once for one connection, and refuses the rest. */
+const MAX_UNDER_WAY = 8;
+
 /**
  * Frames that get one answer each, told apart by their `ref`. What has none when its connection is lost is asked again on
  * the next, in the same order: everything that is asked this way may be asked twice.
@@ -42,8 +45,7 @@ export class Requests<Carrier> {
     const ref = `${frame.type} ${++this.#lastRef}`;
     const { promise, resolve, reject } = Promise.withResolvers<ChatServerFrame>();
     const timer = clock.setTimeout(() => {
-      this.#pending.delete(ref);
-      reject(new ChatError("timeout", `Nothing was answered to '${frame.type}' in ${timeoutMs} ms`));
+      this.#take(ref)?.reject(new ChatError("timeout", `Nothing was answered to '${frame.type}' in ${timeoutMs} ms`));
     }, timeoutMs);
     this.#pending.set(ref, { frame: { ...frame, ref }, resolve, reject, timer });
     this.flush();
@@ -52,7 +54,11 @@ export class Requests<Carrier> {
 
   /** Sends what may go. */
   flush(): void {
-    for (const request of this.#pending.values()) request.carrier ??= this.#options.transmit(request.frame);
+    let underWay = 0;
+    for (const request of this.#pending.values()) {
+      if (++underWay > MAX_UNDER_WAY) return;
+      request.carrier ??= this.#options.transmit(request.frame);
+    }
   }
 
   /** A frame came: settles the request that it answers, if there is one. */
@@ -87,7 +93,11 @@ export class Requests<Carrier> {
 
   /** Rejects everything. */
   abandon(error: ChatError): void {
-    for (const ref of [...this.#pending.keys()]) this.#take(ref)?.reject(error);
+    for (const { timer, reject } of this.#pending.values()) {
+      this.#options.clock.clearTimeout(timer);
+      reject(error);
+    }
+    this.#pending.clear();
   }
 
   #take(ref: string | undefined): Pending<Carrier> | undefined {
@@ -95,6 +105,7 @@ export class Requests<Carrier> {
     if (request === undefined) return undefined;
     this.#options.clock.clearTimeout(request.timer);
     this.#pending.delete(ref!);
+    this.flush();
     return request;
   }
 }

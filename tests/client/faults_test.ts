@@ -426,6 +426,17 @@ Deno.test("requests: told apart by their refs, asked again after a loss; what is
   assertEquals((await assertRejects(() => count, ChatError, "down")).isRetryable, true);
 });
 
+Deno.test("requests: no more are under way at once than a server takes, in order", async () => {
+  using net = await fakeNet();
+  const counts = Array.from({ length: 20 }, (_, i) => net.chat.unreadCount(`room${i}`));
+  net.socket.greet(0);
+  const asked = net.socket.sentOf("get_unread_count");
+  const refs = () => net.socket.sentOf("get_unread_count").map(({ ref }) => ref);
+  assertEquals(asked.length, 8);
+  for (let i = 0; i < 20; i++) net.socket.say({ type: "unread_count", count: i, ref: refs()[i] });
+  assertEquals(await Promise.all(counts), Array.from({ length: 20 }, (_, i) => i));
+});
+
 Deno.test("a promise that nobody waits for brings nobody down", async () => {
   const { chat, pass } = await fakeNet({ token: () => Promise.reject(new Error("offline")) });
   for (const ask of ["join", "leave", "unreadCount"] as const) chat[ask]("den");
