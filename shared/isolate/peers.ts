@@ -30,6 +30,7 @@ export class Peers {
   readonly #heardAt = new Map<string, number>();
   readonly #goneListeners = new Set<(isolateId: string) => void>();
   readonly #beatListeners = new Set<() => void>();
+  readonly #startListeners = new Set<() => void>();
   #timer: ReturnType<typeof setInterval> | undefined;
   #unsubscribe: (() => void) | undefined;
 
@@ -47,6 +48,7 @@ export class Peers {
     this.#unsubscribe = this.#broadcast.subscribe(TOPIC, (text) => this.#hear(text));
     this.#say("beat");
     this.#timer = setInterval(() => this.#beat(), this.#beatMs);
+    for (const listener of this.#startListeners) listener();
   }
 
   /** Says goodbye and stops. May be called twice, and be followed by `start`. */
@@ -68,6 +70,12 @@ export class Peers {
   onGone(listener: (isolateId: string) => void): () => void {
     this.#goneListeners.add(listener);
     return () => this.#goneListeners.delete(listener);
+  }
+
+  /** Calls `listener` whenever this isolate begins to beat. Gives the function that ends this. */
+  onStart(listener: () => void): () => void {
+    this.#startListeners.add(listener);
+    return () => this.#startListeners.delete(listener);
   }
 
   /** Calls `listener` with every beat of this isolate. Gives the function that ends this. */

@@ -11,6 +11,7 @@ export interface IsolateBus {
 /** Who else is there: `Peers` of shared/isolate, as far as this needs it. */
 export interface PeerWatch {
   start(): void;
+  onStart(listener: () => void): () => void;
   heard(isolateId: string): void;
   onGone(listener: (isolateId: string) => void): () => void;
   onBeat(listener: () => void): () => void;
@@ -54,6 +55,7 @@ class RemoteProcesses implements RemoteLink {
   /** Hears of the end of those, in the place of the others. */
   readonly #deputy: Pid;
   readonly #release: (() => void)[];
+  #unsubscribe: (() => void) | undefined;
 
   constructor(processes: Processes, bus: IsolateBus, peers: PeerWatch) {
     this.#processes = processes;
@@ -61,13 +63,14 @@ class RemoteProcesses implements RemoteLink {
     this.#peers = peers;
     this.#deputy = processes.spawn({ [EXIT]: (notice: ExitNotice) => this.#tellEnd(notice) });
     this.#release = [
-      bus.subscribe(topicOf(processes.isolateId), (text) => this.#hear(text)),
+      peers.onStart(() => this.#listen()),
       peers.onGone((isolateId) => this.#isolateGone(isolateId)),
       peers.onBeat(() => this.#askAgain()),
     ];
   }
 
   send(to: Pid, topic: string, payload: unknown): void {
+    this.#listen();
     this.#ask(isolateOf(to), { do: "send", to, topic, payload });
   }
 
@@ -87,7 +90,13 @@ class RemoteProcesses implements RemoteLink {
     this.#ask(isolateOf(pid), { do: "demonitor", pid });
   }
 
+  /** Not before there is someone to talk to: a bus costs an isolate time that it may never need. */
+  #listen(): void {
+    this.#unsubscribe ??= this.#bus.subscribe(topicOf(this.#processes.isolateId), (text) => this.#hear(text));
+  }
+
   close(): void {
+    this.#unsubscribe?.();
     for (const release of this.#release) release();
     this.#processes.exit(this.#deputy);
     for (const pid of [...this.#watchers.keys()]) this.#ended({ pid, reason: NO_CONNECTION });

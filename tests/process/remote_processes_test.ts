@@ -22,8 +22,8 @@ async function withIsolates(
       (isolateId) => {
         const processes = new Processes({ isolateId, onCrash() {} });
         const peers = new Peers({ isolateId, broadcast: lossy, beatMs: 1_000 });
-        peers.start();
         const disconnect = connectProcesses(processes, lossy, peers);
+        peers.start();
         const isolate = { processes, peers, disconnect };
         isolates.push(isolate);
         return isolate;
