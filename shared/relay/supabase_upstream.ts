@@ -19,7 +19,9 @@ const REALTIME_PATH = "/realtime/v1/websocket";
  * @throws {RangeError} for a key that acts for the server.
  */
 export function supabaseUpstream({ supabaseUrl, apiKey }: SupabaseSettings): Upstream {
-  if (isServiceKey(apiKey)) throw new RangeError("Cannot start as the relay to Realtime must have a publishable key");
+  if (isServiceKey(apiKey)) {
+    throw new RangeError("Cannot start as SUPABASE_PUBLISHABLE_KEYS, or SUPABASE_ANON_KEY, must not hold a secret key");
+  }
   const endpoint = new URL(supabaseUrl.replace(/^http/, "ws").replace(/\/+$/, "") + REALTIME_PATH);
   return {
     name: NAME,

@@ -52,7 +52,7 @@ Deno.test("supabaseUpstream() dials ws:// where the project has http://, below a
 for (const apiKey of [SECRET, SERVICE_ROLE]) {
   Deno.test(`supabaseUpstream() refuses to start with ${apiKey.slice(0, 10)}…, and does not quote it`, () => {
     const start = () => supabaseUpstream({ supabaseUrl: "https://project.example", apiKey });
-    const error = assertThrows(start, RangeError, "must have a publishable key") as Error;
+    const error = assertThrows(start, RangeError, "SUPABASE_ANON_KEY, must not hold a secret key") as Error;
     assert(!error.message.includes(apiKey));
   });
 }
