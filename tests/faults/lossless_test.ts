@@ -12,11 +12,11 @@ const scenario: Omit<Scenario, "seed" | "bus"> = {
   clients: 8,
   rooms: 3,
   roomsPerClient: 2,
-  messages: 400,
-  durationMs: 8_000,
+  messages: 300,
+  durationMs: 6_000,
   leavers: 1,
   busFaults: { drop: 0.25, double: 0.1, reorder: 0.2, delay: 0.2 },
-  every: { kill: 4_000, cut: 1_000, bus: 8_000, database: 8_000, store: 8_000 },
+  every: { kill: 3_000, cut: 1_000, bus: 6_000, database: 6_000, store: 6_000 },
 };
 
 for (const bus of ["redis", "realtime"] as const) {

@@ -3,6 +3,7 @@ import type { AckFrame, LogFrame, PresentMember } from "../../shared/protocol/ch
 import { eventually } from "../support/eventually.ts";
 import type { SignedUp } from "../support/sign_up.ts";
 import type { LoggedEvent } from "./compare_logs.ts";
+import { checkedSocket } from "./sequence_check.ts";
 
 /** A time without a steady connection. Times are of `performance.now()`. */
 export interface Transition {
@@ -55,6 +56,8 @@ export class Member {
   /** By `client_id`; `sent` is the moment and the isolate at which it was given to the client. */
   readonly sent = new Map<string, { readonly at: number; readonly isolate: string }>();
   readonly acks = new Map<string, AckFrame>();
+  /** Events that came on a connection before their turn or after it. */
+  readonly outOfTurn: string[] = [];
   /** What should never happen: messages refused, logs begun anew, errors. */
   readonly complaints: string[] = [];
   /** Whether it goes at the next loss, if it is a leaver. */
@@ -68,7 +71,8 @@ export class Member {
   constructor({ url, user, rooms, isLeaver }: MemberOptions) {
     this.userId = user.userId;
     this.#isLeaver = isLeaver;
-    this.#chat = connectChat({ url, token: user.accessToken, room: rooms[0]! });
+    const WebSocket = checkedSocket((what) => this.outOfTurn.push(what));
+    this.#chat = connectChat({ url, token: user.accessToken, room: rooms[0]!, WebSocket });
     this.#record(this.#chat);
     for (const room of rooms.slice(1)) this.#chat.join(room).catch((error) => this.#complain("join", error));
   }

@@ -12,6 +12,8 @@ export interface Report extends Differences {
   readonly sent: number;
   /** Messages and other events that came to members. */
   readonly deliveries: number;
+  /** Events that came on one connection before their turn or after it, which the client makes good. */
+  readonly outOfTurn: number;
   /** Messages with an ack that are not in the database just once, under the id and `seq` of the ack. */
   readonly brokenAcks: number;
   /** Messages that stand in the database more than once. */
@@ -50,6 +52,7 @@ export function findBrokenPromises(report: Report): string[] {
     doubled: report.doubled,
     reordered: report.reordered,
     wrong: report.wrong,
+    "out of turn on a connection": report.outOfTurn,
     "broken acks": report.brokenAcks,
     "stored twice": report.storedTwice,
     "swapped by the sender": report.swapped,
@@ -72,8 +75,9 @@ export async function runScenario(scenario: Scenario, { log = () => {}, settleMs
     stand.faultyBus(scenario.busFaults);
     const [faults] = await Promise.all([runFaults(stand, scenario, log), runTraffic(members, scenario, log)]);
     const overAt = performance.now();
-    await settle(stand, scenario, members, settleMs).catch((error) => log(String(error)));
-    const presenceRightAfterMs = await settlePresence(members, overAt, log);
+    const hasSettled = await succeeds(settle(stand, scenario, members, settleMs), log);
+    if (hasSettled) await succeeds(settlePresence(members), log);
+    const presenceRightAfterMs = Math.round(performance.now() - overAt);
     return await reportOn(stand, scenario, members, { faults, isolates: seen.size, presenceRightAfterMs });
   } finally {
     clearInterval(watch);
@@ -143,12 +147,18 @@ async function settle(stand: Stand, scenario: Scenario, members: readonly Member
   );
 }
 
-/** Waits until presence is right everywhere; gives how long that took. */
-async function settlePresence(members: readonly Member[], overAt: number, log: (line: string) => void) {
+/** Waits until presence is right everywhere. */
+async function settlePresence(members: readonly Member[]): Promise<void> {
   const isRight = () => countWrongPresence(members) === 0;
-  await eventually("presence is right", isRight, { deadlineMs: PRESENCE_DEADLINE_MS, everyMs: 50 })
-    .catch((error) => log(String(error)));
-  return Math.round(performance.now() - overAt);
+  await eventually("presence is right", isRight, { deadlineMs: PRESENCE_DEADLINE_MS, everyMs: 50 });
+}
+
+/** Whether a wait came to its end: what was waited for in vain shows in the report. */
+function succeeds(wait: Promise<void>, log: (line: string) => void): Promise<boolean> {
+  return wait.then(() => true, (error: Error) => {
+    log(error.message);
+    return false;
+  });
 }
 
 function countWrongPresence(members: readonly Member[]): number {
@@ -211,6 +221,7 @@ async function reportOn(
     ...run,
     sent: members.reduce((sum, { sent }) => sum + sent.size, 0),
     deliveries: members.flatMap(({ rooms }) => [...rooms.values()]).reduce((sum, { events }) => sum + events.length, 0),
+    outOfTurn: members.reduce((sum, { outOfTurn }) => sum + outOfTurn.length, 0),
     ...judgeStored(members, logs),
     unacknowledged: staying.reduce((sum, { sent, acks }) => sum + sent.size - acks.size, 0),
     wrongPresence: countWrongPresence(members),

@@ -1,4 +1,5 @@
 import { FaultyDelivery } from "../../supabase/local/realtime/faulty_delivery.ts";
+import { eventually } from "../support/eventually.ts";
 import { requires } from "../support/requires.ts";
 import { seededRandom } from "../support/seeded_random.ts";
 import { startTestLocal, type TestLocal } from "../support/start_local.ts";
@@ -66,6 +67,7 @@ export async function startStand({ seed, bus, isolates, wallClockMs, patches, en
     }),
   );
   client.target = store.target = port;
+  await eventually("every isolate serves", () => serving(local).length === isolates);
   await spreadBirths(local, isolates, wallClockMs);
   const running = starting.move();
 
@@ -117,6 +119,10 @@ export async function startStand({ seed, bus, isolates, wallClockMs, patches, en
     faults,
     [Symbol.asyncDispose]: () => running.disposeAsync(),
   };
+}
+
+function serving(local: TestLocal) {
+  return local.isolates().filter(({ state }) => state === "serving");
 }
 
 /** Isolates that were born together would retire, drain and die together, which those of a platform do not. */
