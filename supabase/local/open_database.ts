@@ -88,6 +88,7 @@ export async function openPostgres(url: string): Promise<Database> {
     throw new Error(`Cannot reach the database: ${(error as Error).message}`, { cause: error });
   }
   const listeners: ReturnType<typeof listenerOn>[] = [];
+  globalThis.addEventListener("error", surviveLostSocket);
   return {
     connection: mend(connection),
     exclusive: unlocked,
@@ -99,12 +100,22 @@ export async function openPostgres(url: string): Promise<Database> {
       await listener.start();
     },
     async close() {
+      globalThis.removeEventListener("error", surviveLostSocket);
       await Promise.all(listeners.map((listener) => listener.close()));
       // A connection that was lost in the middle of a query never ends by itself.
       await connection.driver.end({ timeout: 1 });
       await connection.close();
     },
   };
+}
+
+/**
+ * The driver puts writes off by a turn, and throws there, where nobody can catch it, if the server went away in between.
+ * The queries of that connection have failed by then, so that nothing is hidden.
+ */
+function surviveLostSocket(event: ErrorEvent): void {
+  const isLostSocket = event.error instanceof TypeError && /of null \(reading 'write'\)/.test(event.error.message);
+  if (isLostSocket) event.preventDefault();
 }
 
 /** A connection that listens, and is made again whenever it is lost: the driver's own `listen` tries that only once. */
