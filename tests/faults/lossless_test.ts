@@ -14,7 +14,6 @@ const scenario: Omit<Scenario, "seed" | "bus"> = {
   roomsPerClient: 2,
   messages: 300,
   durationMs: 6_000,
-  leavers: 1,
   busFaults: { drop: 0.25, double: 0.1, reorder: 0.2, delay: 0.2 },
   every: { kill: 3_000, cut: 1_000, bus: 6_000, database: 6_000, store: 6_000 },
 };
