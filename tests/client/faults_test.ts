@@ -19,7 +19,9 @@ Deno.test("events: doubles are dropped, batches unpacked, and a gap is filled by
   ]);
   socket.say({ type: "left", room: "lobby", ref: "rooms 1" }, message(17));
   const joined = { type: "joined", room: "lobby", seq: 17, epoch: "e1", resumed: false, members: [] };
-  socket.say({ ...joined, ref: "join 7" }, { ...joined, resumed: true, ref: "rooms 1" });
+  // Neither an older answer nor news of the room ends the wait for the answer.
+  socket.say({ ...joined, ref: "join 7" }, message(17), { type: "resync", room: "lobby", reason: "too_old" });
+  socket.say({ ...joined, resumed: true, ref: "rooms 1" });
   socket.say({ type: "batch", events: [14, 15, 16, 17].map((seq) => message(seq)) }, message(18));
   assertEquals(heard.seqs("lobby"), [11, 12, 13, 14, 15, 16, 17, 18]);
   assertEquals(socket.sentOf("join").length, 1);
@@ -518,7 +520,7 @@ Deno.test("resync: told once the room has its new beginning, and events go on fr
   net.socket.say({ type: "resync", room: "lobby", reason: "epoch_changed" }, message(3));
   assertEquals([log, heard.seqs("lobby"), net.socket.sentOf("join")], [["epoch_changed"], [3], []]);
   // In the middle of a connection nobody says where the log stands now: the room is joined afresh.
-  net.socket.say({ type: "resync", room: "lobby", reason: "too_old" }, message(900));
+  net.socket.say({ type: "resync", room: "lobby", reason: "too_old" }, message(4));
   assertEquals(net.socket.sentOf("join").map(({ since, ref }) => [since, ref]), [[undefined, "rooms 2"]]);
   assertEquals(log.length, 1);
   net.socket.say({ type: "left", room: "lobby", ref: "rooms 2" });
@@ -651,6 +653,24 @@ Deno.test("inbox: rooms that were joined are resumed, and joined to be seen in t
   net.socket.say(enter("loud", 8, { ref: "join 3" }), message(9, "loud"));
   await again;
   assertEquals(heard.seqs("loud"), [9]);
+});
+
+Deno.test("a room that was left, and the own one that was joined, are joined by no later connection", async () => {
+  using net = await fakeNet();
+  net.socket.greet(0);
+  const joined = [net.chat.join("den"), net.chat.join("lobby")];
+  net.socket.say(enter("den", 7, { ref: "join 1" }), enter("lobby", 0, { ref: "join 2" }));
+  await Promise.all(joined);
+  net.chat.leave("den");
+  // The answer is lost, so that this client still knows where it stood.
+  net.socket.drop(1006);
+  await net.pass(500);
+  net.socket.greet(0, { resumed: true, rooms: { den: { seq: 9, epoch: "e1" } } });
+  assertEquals(net.socket.sent, [
+    { type: "resume", rooms: { den: { since: 9, epoch: "e1" } }, ref: "rooms 1" },
+    { type: "leave", room: "den", ref: "rooms 2" },
+    { type: "leave", room: "den", ref: "leave 3" },
+  ]);
 });
 
 Deno.test("stream() gives the events from its call on, to several readers, and ends with the client", async () => {
