@@ -1,5 +1,6 @@
 import { assert, assertEquals } from "@std/assert";
 import type * as Client from "../../shared/client/mod.ts";
+import { denoPath, HOSTED_DENO } from "../support/deno_versions.ts";
 import { eventually } from "../support/eventually.ts";
 import { openBrowser } from "../support/open_browser.ts";
 import { requires } from "../support/requires.ts";
@@ -68,6 +69,33 @@ Deno.test({
     assertEquals(errors.filter((error) => !error.includes("WebSocket connection to")), []);
   },
 });
+
+Deno.test(`the bundle on Deno ${HOSTED_DENO}, as a function would use it: it chats, and ends`, async () => {
+  await using net = new ChatNet();
+  const bob = await opened(net.client(2, { room: "lobby" }));
+  const heard = record(bob);
+  const folder = await Deno.makeTempDir();
+  try {
+    await Deno.writeTextFile(`${folder}/client.js`, await buildBundle());
+    await Deno.writeTextFile(`${folder}/main.js`, CHAT_ONCE);
+    const { success, stderr } = await new Deno.Command(await denoPath(HOSTED_DENO), {
+      args: ["run", "--quiet", "--no-config", "--allow-net=127.0.0.1", `${folder}/main.js`, `${net.proxy.url}/chat`],
+      stdin: "null",
+    }).output();
+    assert(success, new TextDecoder().decode(stderr));
+  } finally {
+    await Deno.remove(folder, { recursive: true });
+  }
+  await eventually("bob has it", () => heard.messages.length > 0);
+  assertEquals(heard.bodies(), ["from a function"]);
+});
+
+const CHAT_ONCE = `
+import { connectChat } from "./client.js";
+const chat = connectChat({ url: Deno.args[0], token: () => "1", room: "lobby" });
+await chat.send({ body: "from a function" });
+chat.close();
+`;
 
 declare global {
   // A `var`, since only that is a property of the global object.
