@@ -94,8 +94,10 @@ export class RealtimeChannels {
     clearTimeout(topic.retry);
     if (carrier.wanted === 0) return this.#drop(carrier);
     if (topic.state === "leaving") return;
+    const hasStatus = topic.state !== "closed";
     topic.state = "leaving";
     carrier.connection.leave(topic.channel);
+    if (!hasStatus) this.#onClosed(topic); // Its present channel was not subscribed yet, so nobody tells.
   }
 
   /** Broadcasts texts over the channel of a topic; false where it is not joined. */

@@ -90,6 +90,20 @@ Deno.test("realtimeBus() on a local Realtime", async (t) => {
     assertEquals(bus.counters.reconnects, 1);
   });
 
+  await step("one that is left while it waits to be joined again can be wanted again", async () => {
+    const [bus, other] = [open(), open()];
+    const kept: string[] = [];
+    bus.subscribe("keep", (text) => kept.push(text));
+    const end = bus.subscribe("topic", () => {});
+    await eventually("both are joined", () => local.realtime.count().channels === 2);
+    faults.closeChannels("topic");
+    await linked(other, "keep", kept); // It came over the same socket, after the close.
+    end();
+    const heard: string[] = [];
+    bus.subscribe("topic", (text) => heard.push(text));
+    await linked(other, "topic", heard);
+  });
+
   await step("after a cut the same channels are there again, and each connection is counted once", async () => {
     const bus = open();
     for (let i = 0; i < 15; i++) bus.subscribe(`room:${i}`, () => {});
