@@ -72,6 +72,8 @@ export async function openPostgres(url: string): Promise<Database> {
     url,
     postgresOptions: {
       onnotice: () => {},
+      // A database that was gone for two seconds would otherwise be looked for again only after twenty.
+      backoff: () => RETRY_SECONDS,
       types: {
         // Lite hands over what is JSON text already. Its own setting would encode that text once more, as a string.
         json: { to: JSON_TYPE, from: [JSON_TYPE], serialize: jsonText, parse: JSON.parse },
@@ -148,6 +150,7 @@ function listenerOn(url: string, channel: string, onNotify: (payload: string) =>
 }
 
 const LISTEN_RETRY_MS = 200;
+const RETRY_SECONDS = 0.2;
 
 const JSON_TYPE = 114;
 const JSONB_TYPE = 3802;
