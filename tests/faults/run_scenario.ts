@@ -24,7 +24,7 @@ export interface Report extends Differences {
   readonly unacknowledged: number;
   /** Pairs of a member and a room in which it takes somebody for present who is not, or the other way round. */
   readonly wrongPresence: number;
-  /** How long after the last fault presence was right everywhere, in ms. */
+  /** How long after the last message and the last fault presence was right everywhere, in ms. */
   readonly presenceRightAfterMs: number;
   /** What should never happen: messages refused, logs begun anew, errors. */
   readonly complaints: readonly string[];
@@ -76,6 +76,7 @@ export async function runScenario(scenario: Scenario, { log = () => {}, settleMs
     const [faults] = await Promise.all([runFaults(stand, scenario, log), runTraffic(members, scenario, log)]);
     const overAt = performance.now();
     const hasSettled = await succeeds(settle(stand, scenario, members, settleMs), log);
+    stand.faultyBus();
     if (hasSettled) await succeeds(settlePresence(members), log);
     const presenceRightAfterMs = Math.round(performance.now() - overAt);
     return await reportOn(stand, scenario, members, { faults, isolates: seen.size, presenceRightAfterMs });

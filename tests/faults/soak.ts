@@ -30,7 +30,7 @@ interface Outcome {
 }
 
 const MESSAGES = 20_000;
-const MESSAGES_PER_SECOND = 70;
+const MESSAGES_PER_SECOND = 60;
 
 const flags = parseArgs(Deno.args, { string: ["minutes", "seed", "bus", "only", "screenshot"] });
 const seed = flags.seed === undefined ? seedOfRun() : Number(flags.seed);
@@ -56,7 +56,6 @@ const parts: Record<string, () => Promise<Outcome[]>> = {
       bus,
       messages,
       durationMs: (messages / MESSAGES_PER_SECOND) * 1_000,
-      leavers: 3,
       busFaults: { drop: 0.25, double: 0.1, reorder: 0.2, delay: 0.2 },
       every: { kill: 20_000, cut: 4_000, bus: 45_000, database: 90_000, store: 60_000 },
     })),
