@@ -19,6 +19,13 @@ Deno.test("a burst passes at once, then the sustained rate, and a pause fills th
   assertEquals(taken(), 20);
 });
 
+Deno.test("time in which a full bucket was idle counts for nothing: after it no more than a burst passes", () => {
+  let now = 0;
+  const limiter = new RateLimiter(LIMITS, () => now);
+  now = 100_000;
+  assertEquals(Array.from({ length: 100 }, () => limiter.take(1)).filter(Boolean).length, 20);
+});
+
 Deno.test("a message that the bytes do not allow takes nothing, and waitMs() says how long until it passes", () => {
   let now = 0;
   const limiter = new RateLimiter(LIMITS, () => now);
