@@ -14,8 +14,8 @@ export const BROKEN_PROMISES: readonly BrokenPromise[] = [
     name: "a gap is not filled",
     patch: {
       file: "shared/room/room.ts",
-      find: "    if (this.#filling) return;\n",
-      replace: "    if (this.#head >= 0) return;\n",
+      find: "    return this.#filling ??= this.#readMissing().finally(() => this.#filling = undefined);\n",
+      replace: "    return Promise.resolve();\n",
     },
     busFaults: { drop: 0.25 },
     finding: /^\d+ lost$/,
