@@ -47,7 +47,7 @@ const CROWD: Omit<Scenario, "bus" | "messages" | "durationMs"> = {
   roomsPerClient: 2,
 };
 /** Few enough messages that none waits for another one. */
-const CALM = { messages: 1_200, durationMs: 60_000 };
+const CALM = { messages: 800, durationMs: 40_000 };
 
 const parts: Record<string, () => Promise<Outcome[]>> = {
   chat: () =>
@@ -60,10 +60,10 @@ const parts: Record<string, () => Promise<Outcome[]>> = {
       every: { kill: 20_000, cut: 4_000, bus: 45_000, database: 90_000, store: 60_000 },
     })),
   "hand-over": () => onEach(buses, (bus) => ({ ...CROWD, ...CALM, bus, wallClockMs: 30_000 })),
-  kill: () => onEach(buses, (bus) => ({ ...CROWD, ...CALM, bus, wallClockMs: 150_000, every: { kill: 5_000 } })),
+  kill: () => onEach(buses, (bus) => ({ ...CROWD, ...CALM, bus, wallClockMs: 150_000, every: { kill: 4_000 } })),
   latency: () =>
     onEach(["memory", ...buses], (bus) => {
-      return { ...CROWD, ...CALM, bus, wallClockMs: 150_000, isolates: bus === "memory" ? 1 : 3, durationMs: 30_000 };
+      return { ...CROWD, ...CALM, bus, wallClockMs: 150_000, isolates: bus === "memory" ? 1 : 3 };
     }),
   presence: () =>
     onEach(buses, (bus) => {
