@@ -318,6 +318,8 @@ export class Room {
 
   /** Reads what is missing up to the highest `seq` that is known to exist; once at a time. */
   #fill(): Promise<void> {
+    // Nobody to read for; and one who joins in this very turn must not be given a promise that has read nothing.
+    if (this.#seats.size === 0) return Promise.resolve();
     return this.#filling ??= this.#readMissing().finally(() => this.#filling = undefined);
   }
 

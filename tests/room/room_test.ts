@@ -185,3 +185,13 @@ Deno.test("the ring and the early events are bounded", () => {
   assert(r.head === 0);
   r.close();
 });
+
+Deno.test("one who joins a room that is behind the store gets what is missing at once, not with the next check", async () => {
+  const store = log(5);
+  const { room: r, received } = room(store, {}, 2);
+  r.noticeHead("e1", 5);
+  r.join(member("a"), 2);
+  await eventually("all has come", () => received.get("a")?.length === 3, { deadlineMs: 1_000 });
+  assertEquals(received.get("a"), [3, 4, 5]);
+  r.close();
+});
