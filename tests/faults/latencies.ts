@@ -24,6 +24,8 @@ export interface Latencies {
   readonly acrossIsolates: Quantiles;
   /** The longest of those that touch a planned hand-over of the sender or the receiver: one number a hand-over. */
   readonly handOver: Quantiles;
+  /** What to compare that with: the longest in as long a time some seconds before, in which nothing moved. */
+  readonly beforeHandOver: Quantiles;
   /** The same where the isolate's time was over before the next connection was open. */
   readonly lateHandOver: Quantiles;
   /** The same for a connection that broke. */
@@ -32,20 +34,27 @@ export interface Latencies {
 
 /** A transition counts for what is under way a little longer than it lasts: the old connection is not done at once. */
 const AFTERMATH_MS = 250;
+/** So long before a hand-over the same member is looked at without one. */
+const BEFORE_MS = 4_000;
 
 /** Sorts what all members received by what went on while it was under way. */
 export function measureLatencies(members: readonly Member[]): Latencies {
   const senders = new Map(members.flatMap((member) => [...member.sent].map(([id, sent]) => [id, { member, ...sent }])));
   const longest = new Map<Transition, number>();
   for (const { transitions } of members) for (const transition of transitions) longest.set(transition, 0);
+  const quiet = new Map(members.map((member) => [member, quietTimes(member)]));
+  const longestInQuiet = new Map<Transition, number>();
   const calm: Record<"same" | "across", number[]> = { same: [], across: [] };
   for (const receiver of members) {
     for (const { clientId, at, isolate } of receiver.deliveries) {
       const sent = senders.get(clientId);
       if (sent === undefined || sent.member === receiver) continue;
-      const touched = [...touching(receiver, sent.at, at), ...touching(sent.member, sent.at, at)];
+      const touched = [receiver, sent.member].flatMap(({ transitions }) => touching(transitions, sent.at, at));
       for (const one of touched) longest.set(one, Math.max(longest.get(one)!, at - sent.at));
-      if (touched.length === 0) calm[isolate === sent.isolate ? "same" : "across"].push(at - sent.at);
+      if (touched.length > 0) continue;
+      calm[isolate === sent.isolate ? "same" : "across"].push(at - sent.at);
+      const times = [receiver, sent.member].flatMap((member) => touching(quiet.get(member)!, sent.at, at));
+      for (const one of times) longestInQuiet.set(one, Math.max(longestInQuiet.get(one) ?? 0, at - sent.at));
     }
   }
   const longestOf = (kind: Transition["kind"]) =>
@@ -54,11 +63,19 @@ export function measureLatencies(members: readonly Member[]): Latencies {
     sameIsolate: quantilesOf(calm.same),
     acrossIsolates: quantilesOf(calm.across),
     handOver: longestOf("hand-over"),
+    beforeHandOver: quantilesOf([...longestInQuiet.values()]),
     lateHandOver: longestOf("late hand-over"),
     loss: longestOf("loss"),
   };
 }
 
-function touching({ transitions }: Member, from: number, to: number): Transition[] {
+function touching(transitions: readonly Transition[], from: number, to: number): Transition[] {
   return transitions.filter((one) => one.from <= to && from <= one.to + AFTERMATH_MS);
+}
+
+/** Times as long as a member's hand-overs, some seconds before each, as far as it did not move then. */
+function quietTimes({ transitions }: Member): Transition[] {
+  const times = transitions.filter(({ kind }) => kind === "hand-over")
+    .map(({ kind, from, to }) => ({ kind, from: from - BEFORE_MS, to: to - BEFORE_MS }));
+  return times.filter(({ from, to }) => touching(transitions, from, to).length === 0);
 }

@@ -128,6 +128,7 @@ function rowsOf(report: Report): [string, string][] {
     ["on one isolate, ms", latencies.sameIsolate],
     ["across isolates, ms", latencies.acrossIsolates],
     ["longest around a hand-over, ms", latencies.handOver],
+    ["longest before one, to compare, ms", latencies.beforeHandOver],
     ["longest around a late hand-over, ms", latencies.lateHandOver],
     ["longest around a loss, ms", latencies.loss],
   ] as const;
