@@ -37,20 +37,20 @@ export interface LinkUser {
   received(link: Link, frame: ChatServerFrame): void;
   /** Whatever was under way on `link` is not answered any more. */
   lost(link: Link): void;
-  /** Whether answers are awaited on `link`. */
-  isBusy(link: Link): boolean;
+  /** Whether `link` is needed still, although there is a newer one: for answers, or for rooms that are not open there yet. */
+  isNeeded(link: Link): boolean;
   statusChanged(status: ChatStatus): void;
 }
 
 /** A connection that lived so long did work: the next loss of one begins with short waits again. */
 const STABLE_MS = 2_000;
-/** How long an old connection may take to answer what is under way, once there is a new one. */
+/** How long an old connection may be needed, once there is a new one. */
 const LINGER_MS = 3_000;
 
 /**
  * Keeps one link open for as long as it is wanted: comes back after a loss with backoff, and before the server ends a
  * connection makes the next one (make before break). There are at most three links: `current`, over which frames go,
- * `next`, which is being made, and `leaving`, the one before, until what is under way on it is answered.
+ * `next`, which is being made, and `leaving`, the one before, until it is needed no more.
  */
 export class LinkKeeper implements LinkListener {
   readonly #options: KeeperOptions;
@@ -94,9 +94,9 @@ export class LinkKeeper implements LinkListener {
     this.#connect();
   }
 
-  /** What is under way on a link has become less: an old one may go now. */
-  settled(link: Link): void {
-    if (link === this.#leaving && !this.#user.isBusy(link)) this.#dropLeaving();
+  /** What the old link is needed for may have become less: it goes once that is nothing. */
+  settled(): void {
+    if (this.#leaving !== undefined && !this.#user.isNeeded(this.#leaving)) this.#dropLeaving();
   }
 
   /** Ends everything. May be called twice. */
@@ -186,7 +186,7 @@ export class LinkKeeper implements LinkListener {
     this.#setStatus({ status: "open" });
     if (this.#leaving === undefined) return;
     this.#lingerTimer = this.#options.clock.setTimeout(() => this.#dropLeaving(), LINGER_MS);
-    this.settled(this.#leaving);
+    this.settled();
   }
 
   #dropLeaving(): void {

@@ -55,6 +55,11 @@ export class LinkRooms {
     this.#actions = actions;
   }
 
+  /** Whether rooms were asked for whose answer is not here. */
+  get isEntering(): boolean {
+    return this.#asked.size > 0;
+  }
+
   /** The position in the connection's own room, for its address. */
   ask(): Position | undefined {
     const { room, positions } = this.#state;

@@ -80,7 +80,7 @@ export class Transport {
       ready: (link, frame) => this.#ready(link, frame),
       received: (link, frame) => this.#received(link, frame),
       lost: (link) => this.#lost(link),
-      isBusy: (link) => this.#outbox.isUnderWay(link) || this.#requests.isUnderWay(link),
+      isNeeded: (old) => this.#outbox.isUnderWay(old) || this.#requests.isUnderWay(old) || this.#isEntering(),
       statusChanged: (status) => this.#statusChanged(status),
     });
     this.#tokenRefresh = new TokenRefresh(clock, () => this.refresh());
@@ -208,7 +208,13 @@ export class Transport {
         else if (frame.type === "joined" || frame.type === "left") this.#requests.askAgain(frame);
         else this.#requests.answer(frame);
     }
-    this.#keeper.settled(link);
+    this.#keeper.settled();
+  }
+
+  /** Whether there are rooms that the newest connection does not hear of yet. */
+  #isEntering(): boolean {
+    const { current } = this.#keeper;
+    return current !== undefined && this.#linkRooms.get(current)!.isEntering;
   }
 
   #takeEvent(link: Link, frame: LogFrame): void {

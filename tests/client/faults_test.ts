@@ -220,6 +220,28 @@ Deno.test("hand-over: an old connection with nothing under way is closed at once
   assertEquals([net.sockets.length, old!.closedWith], [2, 1000]);
 });
 
+Deno.test("hand-over: other rooms are heard on the old connection until the new one is in them", async () => {
+  using net = await fakeNet();
+  const heard = record(net.chat);
+  const old = net.socket;
+  old.greet(0);
+  const joined = net.chat.join("den");
+  old.say(enter("den", 5, { ref: old.sent[0]!.ref }));
+  await joined;
+  old.say({ type: "reconnect", after_ms: 0, reason: "wall_clock" });
+  await net.pass(0);
+  net.socket.greet(0, { resumed: true });
+  assertEquals(old.closedWith, undefined);
+  old.say(message(6, "den"));
+  assertEquals(heard.seqs("den"), [6]);
+  const { since, ref } = net.socket.sentOf("join")[0]!;
+  assertEquals(since, 5);
+  net.socket.say(enter("den", 6, { resumed: true, ref }));
+  assertEquals(old.closedWith, 1000);
+  net.socket.say(message(6, "den"), message(7, "den"));
+  assertEquals(heard.seqs("den"), [6, 7]);
+});
+
 Deno.test("hand-over: a question that is under way is answered on the old connection; about rooms, asked again on the new one", async () => {
   using net = await fakeNet();
   const [old] = net.sockets;
