@@ -55,13 +55,20 @@ export async function runBrowserChat(options: BrowserOptions): Promise<BrowserRe
   const rows = await local.sql("select body from messages where room_id = 'lobby' order by seq") as { body: string }[];
   const expected = rows.map(({ body }) => body);
   const shown = await Promise.all(pages.map((page) => page.locator("#chat .bubble").allTextContents()));
-  if (screenshot !== undefined) await ada.page.screenshot({ path: screenshot });
+  if (screenshot !== undefined) await showEnd(ada.page, screenshot);
   for (const page of [ada, grace]) page.takeErrors(); // Chromium counts a killed isolate as one.
   const different = shown.map((texts) => {
     const length = Math.max(texts.length, expected.length);
     return Array.from({ length }, (_, i) => texts[i] !== expected[i]).filter(Boolean).length;
   });
   return { said, killed, different: different[0]! + different[1]! + Math.abs(expected.length - said) };
+}
+
+/** Takes a picture of the end of the talk, once the page has its connection again. */
+async function showEnd(page: Page, path: string): Promise<void> {
+  await page.locator("#chat[data-state=open]").waitFor({ timeout: 60_000 });
+  await page.locator("#chat .message").last().scrollIntoViewIfNeeded();
+  await page.screenshot({ path });
 }
 
 async function say(page: Page, text: string): Promise<void> {
