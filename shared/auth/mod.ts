@@ -1,10 +1,10 @@
 export { checkOrigin } from "./check_origin.ts";
+export { checkSecretKey } from "./check_secret_key.ts";
 export { type Authenticator, type AuthSettings, createAuthenticator } from "./create_authenticator.ts";
 export type { Claims } from "./decode_token.ts";
 export { findToken, type FoundToken, type TokenSource } from "./find_token.ts";
 export type { Identity } from "./identity.ts";
 export type { JsonWebKeySet } from "./key_set.ts";
-export { isSecretKey } from "./is_secret_key.ts";
 export { parseAllowedOrigins } from "./parse_allowed_origins.ts";
 export { readAuthSettings } from "./read_auth_settings.ts";
 export { readSecretKeys } from "./read_secret_keys.ts";

@@ -1,5 +1,5 @@
 import * as z from "zod/mini";
-import { isSecretKey } from "../auth/mod.ts";
+import { checkSecretKey } from "../auth/mod.ts";
 import { refuse } from "../connection/mod.ts";
 import { MAX_BODY_LENGTH, RoomId } from "../protocol/chat_client_frames.ts";
 import type { AckFrame } from "../protocol/chat_server_frames.ts";
@@ -39,11 +39,8 @@ export interface PostContext {
  * room or user that is not there, 413, 422, and 503 where the database cannot be reached.
  */
 export async function postMessage(request: Request, { store, rooms, secretKeys }: PostContext): Promise<Response> {
-  const key = keyOf(request);
-  if (key === undefined) {
-    return refuse({ code: "unauthorized", message: "This takes a secret key, as Bearer or apikey" });
-  }
-  if (!isSecretKey(key, secretKeys)) return refuse({ code: "forbidden", message: "This is not a secret key" });
+  const failure = checkSecretKey(request, secretKeys);
+  if (failure !== undefined) return refuse(failure);
   const message = await readMessage(request);
   if (!message.ok) return refuse(message.error);
   try {
@@ -76,11 +73,6 @@ async function post(message: ServerMessage, store: Store, rooms: Rooms): Promise
   if (user !== undefined && direct?.ok && direct.value.head <= NEW_DIRECT_ROOM) rooms.membershipChanged(user);
   const ack: AckFrame = { type: "ack", ...(client_id !== undefined && { client_id }), id, room, seq, created_at };
   return Response.json(ack, { status: event === undefined ? 200 : 201 });
-}
-
-function keyOf({ headers }: Request): string | undefined {
-  const bearer = /^Bearer +(\S+) *$/i.exec(headers.get("authorization") ?? "")?.[1];
-  return bearer ?? headers.get("apikey") ?? undefined;
 }
 
 async function readMessage(request: Request): Promise<Result<ServerMessage, Failure>> {

@@ -7,7 +7,7 @@ interface Layer {
   readonly packages?: readonly string[];
 }
 
-const KERNEL = ["process", "isolate", "auth", "protocol"];
+const KERNEL = ["process", "isolate", "auth", "telemetry", "protocol"];
 const PORTS = ["store port", "bus port"];
 const SHARED = ["room", "relay", "connection", ...KERNEL, ...PORTS, "store backends", "bus backends"];
 
@@ -17,15 +17,16 @@ const LAYERS: Readonly<Record<string, Layer>> = {
   "protocol": { imports: [], packages: ["zod"] },
   "client": { imports: ["protocol"], packages: [] },
 
-  "process": { imports: ["protocol"], packages: [] },
-  "isolate": { imports: ["protocol"], packages: [] },
-  "auth": { imports: ["protocol"] },
+  "telemetry": { imports: [], packages: [] },
+  "process": { imports: ["telemetry", "protocol"], packages: [] },
+  "isolate": { imports: ["telemetry", "protocol"], packages: [] },
+  "auth": { imports: ["telemetry", "protocol"] },
   "connection": { imports: KERNEL },
 
   "store port": { imports: ["protocol"], packages: [] },
-  "store backends": { imports: ["store port", "protocol"] },
+  "store backends": { imports: ["store port", "telemetry", "protocol"] },
   "bus port": { imports: ["protocol"], packages: [] },
-  "bus backends": { imports: ["bus port", "protocol"] },
+  "bus backends": { imports: ["bus port", "telemetry", "protocol"] },
 
   "room": { imports: ["connection", ...KERNEL, ...PORTS] },
   "relay": { imports: ["connection", ...KERNEL] },

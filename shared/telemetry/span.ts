@@ -1,0 +1,60 @@
+/** What of `@opentelemetry/api` is used here, as its documentation has it. */
+interface Tracer {
+  startActiveSpan<T>(name: string, options: { attributes: Attributes }, task: (span: Span) => T): T;
+}
+
+interface Span {
+  setStatus(status: { code: number; message?: string }): unknown;
+  end(): void;
+}
+
+interface TelemetryApi {
+  readonly trace?: { getTracer(name: string): Tracer };
+}
+
+/** What a span says of itself. Never a secret, and of a user no more than the id. */
+export type Attributes = Readonly<Record<string, string | number | boolean>>;
+
+const ERROR_STATUS = 2;
+
+let tracer: Tracer | null | undefined;
+
+/**
+ * Runs `task` inside an OpenTelemetry span where there is a tracer, and by itself where not. A task that rejects, and one
+ * whose result `fails` calls a failure, marks the span as failed.
+ *
+ * The tracer is that of whoever set up OpenTelemetry: the runtime (`OTEL_DENO=true`) or the package's SDK. Both are found
+ * under the global symbol by which all copies of `@opentelemetry/api` find each other, so nothing is loaded for it.
+ */
+export async function inSpan<T>(
+  name: string,
+  attributes: Attributes,
+  task: () => Promise<T>,
+  failureOf?: (result: T) => string | undefined,
+): Promise<T> {
+  const found = findTracer();
+  if (found === null) return await task();
+  return await found.startActiveSpan(name, { attributes }, async (span) => {
+    try {
+      const result = await task();
+      const failure = failureOf?.(result);
+      if (failure !== undefined) span.setStatus({ code: ERROR_STATUS, message: failure });
+      return result;
+    } catch (error) {
+      // By name alone: a message may quote what was sent or where to.
+      span.setStatus({ code: ERROR_STATUS, message: error instanceof Error ? error.name : "unknown" });
+      throw error;
+    } finally {
+      span.end();
+    }
+  });
+}
+
+function findTracer(): Tracer | null {
+  // Asked once, but not before the first span: an SDK is set up while modules are loaded.
+  return tracer ??= api()?.trace?.getTracer("edge-sockets") ?? null;
+}
+
+function api(): TelemetryApi | undefined {
+  return (globalThis as { [key: symbol]: TelemetryApi | undefined })[Symbol.for("opentelemetry.js.api.1")];
+}
