@@ -1,0 +1,54 @@
+/**
+ * An event of OpenAI Realtime, of the client or of the server: https://platform.openai.com/docs/api-reference/realtime.
+ * The types of each are those of the package `openai`.
+ */
+export interface RealtimeEvent {
+  readonly type: string;
+  readonly [member: string]: unknown;
+}
+
+/** What a stage may do of itself, while an event passes or later, until `close`. */
+export interface StageOutput {
+  /** Sends an event on towards the client: the stages on that way see it, this one does not. */
+  toClient(event: RealtimeEvent): void;
+  /** Sends an event on towards the upstream: the stages on that way see it, this one does not. */
+  toUpstream(event: RealtimeEvent): void;
+  /** Ends both sides, after what was sent to the client before. */
+  end(code: number, reason: string): void;
+}
+
+/** Whose session it is. */
+export interface SessionInfo {
+  readonly userId: string;
+  /** The client's `session` parameter: the conversation to come back to. Without it nothing is kept. */
+  readonly sessionId: string | undefined;
+  /** The model that the upstream is dialled with. */
+  readonly model: string;
+}
+
+/** What goes on in place of an event: the same object where it is unchanged, another, or `undefined` to stop it. */
+export type Passed = RealtimeEvent | undefined;
+
+/**
+ * One stage of one session. It sees each event in order, one at a time in each direction: while a promise of it is
+ * pending, what follows in that direction waits, within the bounds of the pipe. A method that throws or rejects ends the
+ * session with 1011.
+ *
+ * Events of the client come as parsed and go on as serialised anew, so that what a stage saw is what the upstream reads
+ * (members that appear twice, too); only an `input_audio_buffer.append` of the plain shape `{type, audio, event_id}` passes
+ * as the text that it was. Binary frames and text that is no event never come here. Events of the server pass as the text
+ * that they were wherever all stages gave back the object they were given.
+ */
+export interface Stage {
+  /** The types of server events that `fromUpstream` is to see; all others pass it unparsed. Never those of audio. */
+  readonly serverEvents: ReadonlySet<string>;
+  /** The session begins: nothing passes in any direction, and the upstream is not dialled, before this has settled. */
+  open?(output: StageOutput): void | Promise<void>;
+  fromClient?(event: RealtimeEvent, output: StageOutput): Passed | Promise<Passed>;
+  fromUpstream?(event: RealtimeEvent, output: StageOutput): Passed | Promise<Passed>;
+  /** The session is over, or passes to another isolate; called once, also where `open` failed. */
+  close?(): void | Promise<void>;
+}
+
+/** Makes a stage for a session that begins. */
+export type CreateStage = (session: SessionInfo) => Stage;
