@@ -26,22 +26,15 @@ export interface OpenedStore {
   close(): Promise<void>;
 }
 
-/** A promise that a backend does not keep, and why. */
-export interface Skip {
-  readonly test: string;
-  readonly reason: string;
-}
-
 /** A backend to hold to the promises of `Store`. */
 export interface StoreUnderTest {
   readonly name: string;
   readonly create: () => OpenedStore | Promise<OpenedStore>;
-  readonly skips?: readonly Skip[];
   readonly ignore?: boolean;
 }
 
 /** Registers one test for `name` with a step for each promise of the port; the store is opened once. */
-export function testStore({ name, create, skips = [], ignore = false }: StoreUnderTest): void {
+export function testStore({ name, create, ignore = false }: StoreUnderTest): void {
   Deno.test({
     name: `Store: ${name}`,
     ignore,
@@ -52,9 +45,7 @@ export function testStore({ name, create, skips = [], ignore = false }: StoreUnd
       const opened = await create();
       try {
         for (const [test, fn] of Object.entries(PROMISES)) {
-          const skip = skips.find((candidate) => candidate.test === test);
-          const title = skip === undefined ? test : `${test} (skipped: ${skip.reason})`;
-          await t.step({ name: title, ignore: skip !== undefined, fn: () => fn(opened) });
+          await t.step(test, () => fn(opened));
         }
       } finally {
         await opened.close();
