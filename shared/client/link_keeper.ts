@@ -60,6 +60,8 @@ export class LinkKeeper implements LinkListener {
   #leaving: Link | undefined;
   /** The next try. */
   #retryTimer: unknown;
+  /** The next try is the hand-over that the server asked for, and none of it has failed. */
+  #isToldToGo = false;
   #lingerTimer: unknown;
   #attempt = 0;
   #refusedTokens = 0;
@@ -158,10 +160,12 @@ export class LinkKeeper implements LinkListener {
   }
 
   #handOverAfter(delayMs: number): void {
-    if (this.#next !== undefined || this.#retryTimer !== undefined) return;
+    // A second word hurries the first; a try after one that failed keeps its own time.
+    if (this.#next !== undefined || (this.#retryTimer !== undefined && !this.#isToldToGo)) return;
     if (this.#current!.readyForMs >= STABLE_MS) this.#attempt = 0;
     this.#reason = "hand_over";
     this.#connectAfter(delayMs);
+    this.#isToldToGo = true;
   }
 
   #connectAfter(delayMs: number): void {
@@ -201,6 +205,7 @@ export class LinkKeeper implements LinkListener {
   #cancelRetry(): void {
     this.#options.clock.clearTimeout(this.#retryTimer);
     this.#retryTimer = undefined;
+    this.#isToldToGo = false;
   }
 
   #setStatus(status: ChatStatus): void {

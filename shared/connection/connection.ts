@@ -126,6 +126,8 @@ export class Connection {
   #openTimer: Timer | undefined;
   /** A drain that began before the socket was open. */
   #drain: DrainMessage | undefined;
+  /** When the client was told to go, and when it is closed if it has not. */
+  #leaving: { at: number; until: number; timer?: Timer } = { at: Infinity, until: Infinity };
   #isOpen = false;
   #ended = false;
 
@@ -190,13 +192,15 @@ export class Connection {
       this.#drain = drain;
       return;
     }
-    const { afterMs, graceMs, reason } = drain;
-    if (!this.#controlFrames) {
-      this.#after(afterMs, () => this.#handOver(reason));
-      return;
-    }
+    const { reason, graceMs } = drain;
+    // A second drain hurries the first one: the client's own moment stays where it was sooner.
+    const now = Date.now();
+    const afterMs = Math.max(0, Math.min(drain.afterMs, this.#leaving.at - now));
+    const closeMs = Math.min(afterMs + (this.#controlFrames ? graceMs : 0), this.#leaving.until - now);
+    this.#cancel(this.#leaving.timer);
+    const timer = this.#after(closeMs, () => this.#handOver(reason));
+    this.#leaving = { at: now + afterMs, until: now + closeMs, timer };
     this.#sendFrame({ type: "reconnect", after_ms: afterMs, reason });
-    this.#after(afterMs + graceMs, () => this.#handOver(reason));
   }
 
   "ws.flush"({ done }: FlushMessage): void {

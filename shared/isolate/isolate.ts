@@ -1,4 +1,5 @@
 import { drainTimes } from "./drain_times.ts";
+import { timeLeftMs } from "./time_left_ms.ts";
 
 /** Where an isolate is in its life: it takes connections, it hands them over, it has none left. */
 export type IsolateState = "serving" | "draining" | "gone";
@@ -20,7 +21,10 @@ export interface IsolateOptions {
   id: string;
   /** Wall clock that the platform gives an isolate, in milliseconds: 150,000 (free) or 400,000 (paid). Default 150,000. */
   wallClockMs?: number;
-  /** The share of the wall clock after which connections are handed over; default 0.8. */
+  /**
+   * The share of the wall clock after which connections are handed over; default 0.8, and earlier where that would leave
+   * less than 5 s, but not before 0.6: at half of its life an isolate is replaced, and the next one has to boot.
+   */
   drainAt?: number;
   /** Where it runs, as the platform names it. */
   region?: string | null;
@@ -32,12 +36,18 @@ export interface IsolateOptions {
   waitUntil?: (promise: Promise<unknown>) => void;
 }
 
+const DRAIN_AT = 0.8;
+const EARLIEST_DRAIN_AT = 0.6;
+/** A hand-over that need not be hurried takes so long. */
+const EASY_DRAIN_MS = 5_000;
+
 /** Timers take 31 bits: one that is longer would fire at once. */
 const MAX_TIMER_MS = 2 ** 31 - 1;
 
 /**
  * This isolate's life: `serving`, then `draining` from a set share of its wall clock or from `beforeunload`, whichever
- * comes first, then `gone` once its last connection has left. `drain` is told once.
+ * comes first, then `gone` once its last connection has left. A drain is told once, and again only where it has to be over
+ * sooner than was planned: CPU or memory may run out while it goes on.
  */
 export class Isolate {
   readonly id: string;
@@ -51,24 +61,23 @@ export class Isolate {
   readonly #onBeforeUnload: (event: Event) => void;
   #timer: ReturnType<typeof setTimeout> | undefined;
   #drain: Drain | undefined;
+  /** The age at which the drain is over, as planned. */
+  #goneAtMs = Infinity;
   #connections = 0;
 
   constructor(options: IsolateOptions) {
     this.id = options.id;
     this.region = options.region ?? null;
     this.wallClockMs = positive("wallClockMs", options.wallClockMs ?? 150_000);
-    const share = options.drainAt ?? 0.8;
-    if (!(share > 0 && share < 1)) {
-      throw new RangeError(`Cannot start as 'drainAt' must be between 0 and 1: current value is ${share}`);
-    }
-    this.#drainAtMs = this.wallClockMs * share;
+    this.#drainAtMs = drainAtMs(this.wallClockMs, options.drainAt);
     this.#ageMs = options.ageMs ?? (() => performance.now());
     this.#events = options.events ?? globalThis;
     this.waitUntil = options.waitUntil ?? platformWaitUntil;
     this.#onBeforeUnload = (event) =>
       this.drain((event as CustomEvent<{ reason?: string }>).detail?.reason ?? "unload");
     this.#events.addEventListener("beforeunload", this.#onBeforeUnload);
-    this.#timer = setTimeout(() => this.drain("wall_clock"), Math.min(MAX_TIMER_MS, this.lifetimeMs));
+    const drainInTime = () => this.#plan("wall_clock", this.wallClockMs - this.#ageMs());
+    this.#timer = setTimeout(drainInTime, Math.min(MAX_TIMER_MS, this.lifetimeMs));
     // A process that has nothing else to do may end: this timer alone must not keep it.
     if (typeof Deno !== "undefined") Deno.unrefTimer(this.#timer);
   }
@@ -88,26 +97,18 @@ export class Isolate {
     return this.#drain === undefined ? Math.max(0, Math.round(this.#drainAtMs - this.#ageMs())) : 0;
   }
 
-  /** Begins to hand over; a second call changes nothing. */
+  /** Begins to hand over in the time that a `beforeunload` with this reason leaves; a second call can only hurry it. */
   drain(reason: DrainReason): void {
-    if (this.#drain !== undefined) return;
-    clearTimeout(this.#timer);
-    this.#drain = { reason, ...drainTimes(reason, this.wallClockMs - this.#ageMs()) };
-    for (const listener of this.#listeners) {
-      try {
-        listener(this.#drain);
-      } catch (error) {
-        // Uncaught here, in a timer or an event of the platform, it would end the isolate and all its connections.
-        // deno-lint-ignore no-console
-        console.error("isolate: a listener of the drain failed:", error);
-      }
-    }
+    this.#plan(reason, timeLeftMs(reason, { wallClockMs: this.wallClockMs, ageMs: this.#ageMs() }));
   }
 
-  /** Calls `listener` when draining begins, at once where it has begun. Gives the function that ends this. */
+  /**
+   * Calls `listener` when draining begins, at once where it has begun, and again where it must be over sooner. Gives the
+   * function that ends this.
+   */
   onDrain(listener: (drain: Drain) => void): () => void {
     if (this.#drain !== undefined) listener(this.#drain);
-    else this.#listeners.add(listener);
+    this.#listeners.add(listener);
     return () => this.#listeners.delete(listener);
   }
 
@@ -135,6 +136,34 @@ export class Isolate {
     this.#events.removeEventListener("beforeunload", this.#onBeforeUnload);
     this.#listeners.clear();
   }
+
+  /** Tells everyone to be gone within `leftMs`, unless they have been told to be gone sooner. */
+  #plan(reason: DrainReason, leftMs: number): void {
+    const times = drainTimes(leftMs);
+    const goneAtMs = this.#ageMs() + times.windowMs + times.graceMs;
+    if (goneAtMs >= this.#goneAtMs) return;
+    clearTimeout(this.#timer);
+    this.#goneAtMs = goneAtMs;
+    this.#drain = { reason, ...times };
+    for (const listener of [...this.#listeners]) {
+      try {
+        listener(this.#drain);
+      } catch (error) {
+        // Uncaught here, in a timer or an event of the platform, it would end the isolate and all its connections.
+        // deno-lint-ignore no-console
+        console.error("isolate: a listener of the drain failed:", error);
+      }
+    }
+  }
+}
+
+function drainAtMs(wallClockMs: number, share: number | undefined): number {
+  if (share === undefined) {
+    const inEase = Math.max(wallClockMs - EASY_DRAIN_MS, wallClockMs * EARLIEST_DRAIN_AT);
+    return Math.min(wallClockMs * DRAIN_AT, inEase);
+  }
+  if (share > 0 && share < 1) return wallClockMs * share;
+  throw new RangeError(`Cannot start as 'drainAt' must be between 0 and 1: current value is ${share}`);
 }
 
 function platformWaitUntil(promise: Promise<unknown>): void {

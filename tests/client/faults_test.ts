@@ -220,6 +220,21 @@ Deno.test("hand-over: an old connection with nothing under way is closed at once
   assertEquals([net.sockets.length, old!.closedWith], [2, 1000]);
 });
 
+Deno.test("hand-over: a second word hurries the first, and each counts from when it came", async () => {
+  using net = await fakeNet();
+  const old = net.socket;
+  old.greet(0);
+  old.say({ type: "reconnect", after_ms: 10_000, reason: "wall_clock" });
+  await net.pass(100);
+  old.say({ type: "reconnect", after_ms: 300, reason: "memory" });
+  await net.pass(299);
+  assertEquals(net.sockets.length, 1);
+  await net.pass(1);
+  assertEquals([net.sockets.length, net.reasons.at(-1)], [2, "hand_over"]);
+  await net.pass(10_000);
+  assertEquals(net.sockets.length, 2);
+});
+
 Deno.test("hand-over: other rooms are heard on the old connection until the new one is in them", async () => {
   using net = await fakeNet();
   const heard = record(net.chat);

@@ -157,21 +157,41 @@ Deno.test("an isolate that drains tells each connection a moment of its own insi
   const target = kernel.spawnTarget();
   const clients = await Promise.all(Array.from({ length: 20 }, () => kernel.connect()));
   for (const _ of clients) await target.next("ws.join");
-  drain(kernel.events, "wall_clock");
+  drain(kernel.events, "termination");
   assertEquals(kernel.isolate.state, "draining");
   const delays = await Promise.all(clients.map(async (client) => {
     const { type, after_ms, reason } = await client.nextJson();
-    assertEquals([type, reason], ["reconnect", "wall_clock"]);
+    assertEquals([type, reason], ["reconnect", "termination"]);
     return after_ms as number;
   }));
-  assert(delays.every((ms) => ms >= 0 && ms <= 15_000), `within the window: ${delays}`);
+  assert(delays.every((ms) => ms >= 0 && ms <= 7_500), `within the window: ${delays}`);
   assert(new Set(delays).size > 15, `each at its own moment: ${delays}`);
-  clock.tick(Math.min(...delays) + 10_000 - 1);
-  assertEquals((await kernel.health()).connections, 20, "the grace lasts 10 s");
-  clock.tick(15_000);
-  for (const client of clients) assertEquals(await client.closed, { code: 1012, reason: "hand_over: wall_clock" });
+  clock.tick(Math.min(...delays) + 5_000 - 1);
+  assertEquals((await kernel.health()).connections, 20, "the grace lasts 5 s");
+  clock.tick(7_500);
+  for (const client of clients) assertEquals(await client.closed, { code: 1012, reason: "hand_over: termination" });
   await kernel.idle(1);
   assertEquals(kernel.isolate.state, "gone");
+  assertEquals(clock.countTimers(), 0);
+});
+
+Deno.test("memory that runs out while an isolate drains has its connections go and be closed sooner", async () => {
+  using clock = stopTime();
+  await using kernel = startKernel(() => relayTo(target.pid));
+  const target = kernel.spawnTarget();
+  const clients = await Promise.all(Array.from({ length: 20 }, () => kernel.connect()));
+  for (const _ of clients) await target.next("ws.join");
+  drain(kernel.events, "termination");
+  for (const client of clients) await client.nextJson();
+  clock.tick(100);
+  drain(kernel.events, "memory");
+  for (const client of clients) {
+    const { after_ms, reason } = await client.nextJson();
+    assert(reason === "memory" && (after_ms as number) <= 600, `told to go ${after_ms} ms later for ${reason}`);
+  }
+  clock.tick(1_800);
+  for (const client of clients) assertEquals(await client.closed, { code: 1012, reason: "hand_over: memory" });
+  await kernel.idle(1);
   assertEquals(clock.countTimers(), 0);
 });
 
@@ -220,7 +240,7 @@ Deno.test("a drain that begins, or a transfer that comes, before a socket is ope
   await using kernel = startKernel(({ processes, events }) => {
     onceAlive(processes, "test.3", () => {
       processes.send("test.3", "ws.control", { target_pid: second.pid, metadata: { moved: true } });
-      drain(events, "wall_clock");
+      drain(events, "termination");
     });
     return relayTo(first.pid);
   });

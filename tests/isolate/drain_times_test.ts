@@ -1,22 +1,31 @@
 import { assert, assertEquals } from "@std/assert";
 import { drainTimes } from "../../shared/isolate/drain_times.ts";
 
-const TIMES: [string, number, number, number][] = [
-  ["wall_clock", 30_000, 15_000, 10_000],
-  ["wall_clock", 80_000, 15_000, 10_000],
-  ["wall_clock", 15_000, 7_500, 5_000],
-  ["wall_clock", 1_000, 500, 333],
-  ["wall_clock", 0, 0, 0],
-  ["wall_clock", -5_000, 0, 0],
-  ["cpu", 75_000, 1_000, 667],
-  ["memory", 75_000, 1_000, 667],
-  ["memory", 600, 300, 200],
-  ["early_drop", 15_000, 7_500, 5_000],
+const TIMES: [number, number, number][] = [
+  [80_000, 15_000, 10_000],
+  [30_000, 15_000, 10_000],
+  [15_000, 7_500, 5_000],
+  [4_500, 2_250, 1_500],
+  [4_000, 2_000, 1_500],
+  [2_500, 750, 1_500],
+  [2_000, 600, 1_200],
+  [1_000, 300, 600],
+  [0, 0, 0],
+  [-5_000, 0, 0],
 ];
 
-for (const [reason, leftMs, windowMs, graceMs] of TIMES) {
-  Deno.test(`drainTimes() for ${reason} with ${leftMs} ms left are ${windowMs} and ${graceMs} ms`, () => {
-    assertEquals(drainTimes(reason, leftMs), { windowMs, graceMs });
-    assert(windowMs + graceMs <= Math.max(0, leftMs), "both fit in");
+for (const [leftMs, windowMs, graceMs] of TIMES) {
+  Deno.test(`drainTimes() with ${leftMs} ms left are ${windowMs} and ${graceMs} ms`, () => {
+    assertEquals(drainTimes(leftMs), { windowMs, graceMs });
   });
 }
+
+Deno.test("drainTimes() fit in, and more time never means less grace or a shorter window", () => {
+  let before = drainTimes(0);
+  for (let leftMs = 0; leftMs <= 40_000; leftMs += 10) {
+    const times = drainTimes(leftMs);
+    assert(times.windowMs + times.graceMs <= leftMs, `${leftMs} ms do not hold them`);
+    assert(times.graceMs >= before.graceMs && times.windowMs >= before.windowMs, `at ${leftMs} ms`);
+    before = times;
+  }
+});

@@ -1,6 +1,7 @@
 // deno-lint-ignore-file no-console
 import { assert, assertEquals, assertThrows } from "@std/assert";
 import { type Clock, install } from "@sinonjs/fake-timers";
+import { drainTimes } from "../../shared/isolate/drain_times.ts";
 import { type Drain, Isolate, type IsolateOptions } from "../../shared/isolate/isolate.ts";
 
 /** An isolate that was booted `bootedMs` before, on a clock that stands still. */
@@ -55,19 +56,46 @@ Deno.test("an isolate serves until 80 % of its wall clock, counted from its boot
   }
 });
 
-Deno.test("an isolate drains at beforeunload, for its reason, and only once", () => {
-  for (const reason of ["wall_clock", "cpu", "memory", "early_drop", "termination"]) {
+Deno.test("an isolate that lives shortly drains earlier, so that its clients have the time to move", () => {
+  for (
+    const [wallClockMs, drainsAtMs] of [[25_000, 20_000], [20_000, 15_000], [10_000, 6_000], [5_000, 3_000]] as const
+  ) {
+    using boot = bootIsolate({ wallClockMs });
+    assertEquals(boot.isolate.lifetimeMs, drainsAtMs);
+  }
+});
+
+Deno.test("an isolate drains at beforeunload, in the time that its reason leaves, and tells it once", () => {
+  const left = { wall_clock: 60_000 / 9, cpu: 2_000, memory: 2_000, early_drop: 1_000, termination: 15_000 };
+  for (const [reason, leftMs] of Object.entries(left)) {
     using boot = bootIsolate();
     const { clock, isolate, drains, unload } = boot;
     isolate.hold();
     clock.tick(60_000);
     unload({ reason });
+    unload({ reason });
     unload({ reason: "other" });
+    isolate.drain("test");
     clock.tick(100_000);
-    const hurry = reason === "cpu" || reason === "memory";
-    assertEquals(drains, [{ reason, windowMs: hurry ? 1_000 : 15_000, graceMs: hurry ? 667 : 10_000 }]);
+    assertEquals(drains, [{ reason, ...drainTimes(leftMs) }]);
     assertEquals(isolate.state, "draining");
   }
+});
+
+Deno.test("CPU that runs out while an isolate drains hurries it, what leaves more time does not", () => {
+  using boot = bootIsolate();
+  const { clock, isolate, drains, unload } = boot;
+  clock.tick(120_000);
+  assertEquals(drains, [{ reason: "wall_clock", ...drainTimes(30_000) }]);
+  clock.tick(5_000);
+  unload({ reason: "cpu" });
+  assertEquals(drains.slice(1), [{ reason: "cpu", ...drainTimes(2_000) }]);
+  clock.tick(1_000);
+  unload({ reason: "termination" });
+  assertEquals(drains.length, 2);
+  const late: Drain[] = [];
+  isolate.onDrain((drain) => late.push(drain));
+  assertEquals(late, drains.slice(1));
 });
 
 Deno.test("a beforeunload that says nothing drains all the same", () => {
