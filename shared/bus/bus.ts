@@ -15,6 +15,15 @@ export class BusCounters {
 /** Ends a subscription: its function is not called again. May be called twice. */
 export type Unsubscribe = () => void;
 
+/** What a subscription may be told beside texts. */
+export interface SubscribeOptions {
+  /**
+   * Called when the subscription stands, and again when it stands after a loss: texts that are published from now on
+   * arrive as far as the bus carries them, and whatever was published before may be missing.
+   */
+  readonly onReady?: () => void;
+}
+
 /**
  * Promises of every backend: a text reaches a subscriber at most as often as the backend doubles it, in no promised
  * order, and perhaps never; it arrives as it was sent, whatever characters it holds. A publisher hears its own texts as
@@ -24,13 +33,15 @@ export type Unsubscribe = () => void;
 export interface Bus {
   /** What went through it. */
   readonly counters: BusCounters;
+  /** How long to wait for an answer of the other isolates before it counts as lost, in milliseconds; 0: it is there at once. */
+  readonly answerMs: number;
   /**
    * Hands `text` to the subscribers of `topic`. Never throws for a bus out of reach: the hint waits for a moment, then it
    * is lost, that is all. After `close` it does nothing.
    */
   publish(topic: string, text: string): void;
   /** Calls `onText` for each text on `topic` until it is ended. One that throws costs the others nothing. */
-  subscribe(topic: string, onText: (text: string) => void): Unsubscribe;
+  subscribe(topic: string, onText: (text: string) => void, options?: SubscribeOptions): Unsubscribe;
   /** Ends all subscriptions, connections and timers. May be called twice. */
   close(): Promise<void>;
 }

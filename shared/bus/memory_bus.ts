@@ -9,12 +9,18 @@ export function memoryBus({ warn = logWarning }: BusOptions = {}): Bus {
   let isClosed = false;
   return {
     counters,
+    answerMs: 0,
     publish(topic, text) {
       if (isClosed) return;
       counters.published++;
       subscribers.deliver(topic, text);
     },
-    subscribe: (topic, onText) => isClosed ? () => {} : subscribers.add(topic, onText),
+    subscribe(topic, onText, { onReady } = {}) {
+      if (isClosed) return () => {};
+      const unsubscribe = subscribers.add(topic, { onText });
+      onReady?.();
+      return unsubscribe;
+    },
     close() {
       isClosed = true;
       subscribers.clear();

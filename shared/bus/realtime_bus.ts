@@ -1,4 +1,4 @@
-import { type Bus, BusCounters, type BusOptions, type Unsubscribe } from "./bus.ts";
+import { type Bus, BusCounters, type BusOptions, type SubscribeOptions, type Unsubscribe } from "./bus.ts";
 import { logWarning } from "./log_warning.ts";
 import { decodeBroadcast, groupTexts, isTooLarge } from "./realtime_message.ts";
 import { RealtimeChannels } from "./realtime_channels.ts";
@@ -22,6 +22,8 @@ export interface RealtimeBusOptions extends BusOptions {
   readonly fetch?: typeof fetch;
 }
 
+const ANSWER_MS = 400;
+
 /**
  * A bus over Supabase Realtime: Broadcast on private topics, as the server. A topic with subscribers here is one channel,
  * shared by all of them; what is published on it goes over that channel, and what is published on any other topic by the
@@ -36,6 +38,7 @@ export function realtimeBus(options: RealtimeBusOptions): Bus {
 
 class RealtimeBus implements Bus {
   readonly counters = new BusCounters();
+  readonly answerMs = ANSWER_MS;
   readonly #windowMs: number;
   readonly #warn: (message: string) => void;
   readonly #subscribers: Subscribers;
@@ -62,7 +65,11 @@ class RealtimeBus implements Bus {
       onBroadcast: (topic, event, payload) => {
         for (const text of decodeBroadcast(event, payload)) this.#subscribers.deliver(topic, text);
       },
-      onJoined: () => this.#sendWaiting(),
+      onJoined: (topic) => {
+        this.#sendWaiting();
+        this.#subscribers.ready(topic);
+      },
+      onLost: (topic) => this.#subscribers.lost(topic),
     });
   }
 
@@ -78,10 +85,10 @@ class RealtimeBus implements Bus {
     this.#schedule();
   }
 
-  subscribe(topic: string, onText: (text: string) => void): Unsubscribe {
+  subscribe(topic: string, onText: (text: string) => void, options?: SubscribeOptions): Unsubscribe {
     if (this.#isClosed) return () => {};
     if (!this.#subscribers.has(topic)) this.#channels.join(topic);
-    return this.#subscribers.add(topic, onText, () => {
+    return this.#subscribers.add(topic, { onText, ...options }, () => {
       if (this.#outbox.has(topic)) this.#flush(); // While there is a channel to send it over.
       this.#channels.leave(topic);
     });

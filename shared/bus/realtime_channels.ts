@@ -13,6 +13,8 @@ export interface RealtimeChannelsOptions {
   readonly onBroadcast: (topic: string, event: string, payload: unknown) => void;
   /** Called when a topic has been joined, for the first time or again. */
   readonly onJoined: (topic: string) => void;
+  /** Called when a topic that was joined is so no more; it is joined again by itself. */
+  readonly onLost: (topic: string) => void;
   readonly channelsPerConnection?: number;
 }
 
@@ -162,7 +164,10 @@ export class RealtimeChannels {
       if (topic.channel !== channel || !this.#carriers.has(topic.carrier)) return;
       if (status === "SUBSCRIBED") return this.#onJoined(topic);
       if (status === "CLOSED") return this.#onClosed(topic);
-      if (topic.state === "joined") topic.state = "joining";
+      if (topic.state === "joined") {
+        topic.state = "joining";
+        this.#options.onLost(name);
+      }
       this.#warn(status, error);
     });
   }
@@ -186,6 +191,7 @@ export class RealtimeChannels {
       return;
     }
     if (performance.now() - topic.joinedAt > STEADY_MS) topic.attempts = 0;
+    if (state === "joined") this.#options.onLost(name);
     topic.wasEnded = state !== "leaving";
     topic.state = "closed";
     // At once, though it is joined later: realtime-js ends a connection that has no channel.

@@ -1,5 +1,5 @@
 import type { Redis } from "ioredis";
-import { type Bus, BusCounters, type BusOptions, type Unsubscribe } from "./bus.ts";
+import { type Bus, BusCounters, type BusOptions, type SubscribeOptions, type Unsubscribe } from "./bus.ts";
 import { logWarning } from "./log_warning.ts";
 import { RedisConnection } from "./redis_connection.ts";
 import { Subscribers } from "./subscribers.ts";
@@ -19,6 +19,7 @@ export interface RedisBusOptions extends BusOptions {
 /** Characters that may be on their way to a server that has not answered; what comes beyond is dropped. */
 const MAX_UNANSWERED_CHARS = 4_000_000;
 const CHARS_PER_COMMAND = 100;
+const ANSWER_MS = 150;
 
 /**
  * A bus over the pub/sub of a Redis server: one connection to publish on and one to hear on, opened at the first text and
@@ -31,6 +32,7 @@ export function redisBus(options: RedisBusOptions): Bus {
 
 class RedisBus implements Bus {
   readonly counters = new BusCounters();
+  readonly answerMs = ANSWER_MS;
   readonly #url: string;
   readonly #prefix: string;
   readonly #patienceMs: number;
@@ -63,14 +65,15 @@ class RedisBus implements Bus {
     else this.#send(redis, topic, text);
   }
 
-  subscribe(topic: string, onText: (text: string) => void): Unsubscribe {
+  subscribe(topic: string, onText: (text: string) => void, options?: SubscribeOptions): Unsubscribe {
     if (this.#isClosed) return () => {};
     const isNew = !this.#subscribers.has(topic);
-    const unsubscribe = this.#subscribers.add(topic, onText, () => {
+    const unsubscribe = this.#subscribers.add(topic, { onText, ...options }, () => {
       this.#hearing?.ready?.unsubscribe(this.#prefix + topic).catch(lost);
     });
     this.#hearing ??= this.#connectToHear();
-    if (isNew) this.#hearing.ready?.subscribe(this.#prefix + topic).catch(lost);
+    const redis = this.#hearing.ready;
+    if (isNew && redis !== undefined) this.#hear(redis, [topic]);
     return unsubscribe;
   }
 
@@ -111,10 +114,17 @@ class RedisBus implements Bus {
           listening.add(redis);
           redis.on("message", (channel, text) => this.#subscribers.deliver(channel.slice(this.#prefix.length), text));
         }
-        const channels = this.#subscribers.topics.map((topic) => this.#prefix + topic);
-        if (channels.length > 0) redis.subscribe(...channels).catch(lost);
+        this.#hear(redis, this.#subscribers.topics);
       },
+      onLost: () => this.#subscribers.lost(),
     });
+  }
+
+  #hear(redis: Redis, topics: readonly string[]): void {
+    if (topics.length === 0) return;
+    redis.subscribe(...topics.map((topic) => this.#prefix + topic)).then(() => {
+      if (this.#hearing?.ready === redis) { for (const topic of topics) this.#subscribers.ready(topic); }
+    }, lost);
   }
 
   #send(redis: Redis, topic: string, text: string): void {

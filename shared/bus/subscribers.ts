@@ -1,12 +1,18 @@
-import type { BusCounters, Unsubscribe } from "./bus.ts";
+import type { BusCounters, SubscribeOptions, Unsubscribe } from "./bus.ts";
 
-interface Subscriber {
+interface Subscriber extends SubscribeOptions {
   readonly onText: (text: string) => void;
+}
+
+interface Topic {
+  readonly subscribers: Set<Subscriber>;
+  /** What is published on it arrives. */
+  isReady: boolean;
 }
 
 /** Who here listens to which topic: the part of a bus that is the same for all backends. */
 export class Subscribers {
-  readonly #topics = new Map<string, Set<Subscriber>>();
+  readonly #topics = new Map<string, Topic>();
   readonly #counters: BusCounters;
   readonly #warn: (message: string) => void;
 
@@ -25,36 +31,57 @@ export class Subscribers {
   }
 
   /** Adds a subscriber; `onLast` is called when the topic has none any more because this one ended. */
-  add(topic: string, onText: (text: string) => void, onLast?: () => void): Unsubscribe {
-    const subscriber: Subscriber = { onText };
-    const subscribers = this.#topics.get(topic) ?? new Set();
-    this.#topics.set(topic, subscribers.add(subscriber));
+  add(name: string, subscriber: Subscriber, onLast?: () => void): Unsubscribe {
+    const topic = this.#topics.get(name) ?? { subscribers: new Set(), isReady: false };
+    const own = { ...subscriber };
+    this.#topics.set(name, topic);
+    topic.subscribers.add(own);
+    if (topic.isReady) this.#call(() => own.onReady?.());
     return () => {
-      if (!subscribers.delete(subscriber) || subscribers.size > 0 || this.#topics.get(topic) !== subscribers) return;
-      this.#topics.delete(topic);
+      const { subscribers } = topic;
+      if (!subscribers.delete(own) || subscribers.size > 0 || this.#topics.get(name) !== topic) return;
+      this.#topics.delete(name);
       onLast?.();
     };
   }
 
   /** Hands a text to those who listen now. */
-  deliver(topic: string, text: string): void {
-    const subscribers = this.#topics.get(topic);
-    if (subscribers === undefined) return;
+  deliver(name: string, text: string): void {
+    const topic = this.#topics.get(name);
+    if (topic === undefined) return;
     this.#counters.received++;
-    // One of them may end another, or begin anew.
-    for (const subscriber of [...subscribers]) {
-      if (!subscribers.has(subscriber)) continue;
-      try {
-        subscriber.onText(text);
-      } catch (error) {
-        this.#warn(`A subscriber failed: ${error instanceof Error ? error.stack : error}`);
-      }
-    }
+    this.#each(topic, (subscriber) => subscriber.onText(text));
+  }
+
+  /** What is published on a topic arrives from now on; to be told again after each loss. */
+  ready(name: string): void {
+    const topic = this.#topics.get(name);
+    if (topic === undefined) return;
+    topic.isReady = true;
+    this.#each(topic, (subscriber) => subscriber.onReady?.());
+  }
+
+  /** What is published on a topic, or on any, may not arrive until it is ready again. */
+  lost(name?: string): void {
+    for (const [known, topic] of this.#topics) if (name === undefined || name === known) topic.isReady = false;
   }
 
   /** Ends all of them. */
   clear(): void {
-    for (const subscribers of this.#topics.values()) subscribers.clear();
+    for (const { subscribers } of this.#topics.values()) subscribers.clear();
     this.#topics.clear();
+  }
+
+  #each({ subscribers }: Topic, tell: (subscriber: Subscriber) => void): void {
+    // One of them may end another, or begin anew.
+    for (const subscriber of [...subscribers]) if (subscribers.has(subscriber)) this.#call(() => tell(subscriber));
+  }
+
+  #call(tell: () => void): void {
+    try {
+      tell();
+    } catch (error) {
+      this.#warn(`A subscriber failed: ${error instanceof Error ? error.stack : error}`);
+    }
   }
 }

@@ -127,6 +127,23 @@ const PROMISES: Readonly<Record<string, (step: Step) => Promise<void>>> = {
     }
   },
 
+  async "one who was told that the subscription stands hears what is published from then on"({ open, topic }) {
+    const [a, b] = [open(), open()];
+    await linked(a, b, topic); // Over connections that are open already, nothing waits for anything.
+    for (let round = 0; round < 5; round++) {
+      const name = `${topic}-${round}`;
+      const heard: string[] = [];
+      const stands = Promise.withResolvers<void>();
+      b.subscribe(name, (text) => heard.push(text), { onReady: stands.resolve });
+      await stands.promise;
+      a.publish(name, "first");
+      await eventually("it is heard", () => heard.includes("first"));
+      let told = 0;
+      b.subscribe(name, () => {}, { onReady: () => told++ });
+      await eventually("the next subscriber is told as well", () => told === 1);
+    }
+  },
+
   async "a subscriber that throws costs the others nothing"({ open, topic }) {
     const [a, b] = [open(), open()];
     b.subscribe(topic, (text) => {
@@ -250,7 +267,10 @@ const SERVER_PROMISES: typeof PROMISES = {
   ) {
     const [a, b] = [open(), open()];
     const heard = record(b, topic);
+    let told = 0;
+    b.subscribe(topic, () => {}, { onReady: () => told++ });
     await linked(a, b, topic);
+    assertEquals(told, 1);
     await server!.stop();
     for (let i = 0; i < 50; i++) a.publish(topic, `lost ${i}`);
     const late = record(b, `${topic}-late`);
@@ -259,6 +279,7 @@ const SERVER_PROMISES: typeof PROMISES = {
     await linked(a, b, topic);
     a.publish(topic, "recovered");
     await eventually("it hears again", () => heard.includes("recovered"));
+    assert(told > 1, "and was told that it does");
     await linked(a, b, `${topic}-late`);
     assert(late.length > 0);
     assert(a.counters.reconnects + b.counters.reconnects >= 1, "the loss was noticed");
