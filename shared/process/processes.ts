@@ -1,3 +1,4 @@
+import { log } from "../telemetry/log.ts";
 import { Mailbox } from "./mailbox.ts";
 import {
   type Behaviour,
@@ -20,7 +21,7 @@ import {
 export interface ProcessesOptions {
   /** The first part of every pid: unique over all isolates. Default: random. */
   isolateId?: string;
-  /** Hears of every crash; default: one line on `console.error`. */
+  /** Hears of every crash; default: one line of the log. */
   onCrash?: (pid: Pid, error: unknown) => void;
 }
 
@@ -379,6 +380,5 @@ function newIsolateId(): string {
 }
 
 function logCrash(pid: Pid, error: unknown): void {
-  // deno-lint-ignore no-console
-  console.error(`process ${pid} crashed:`, error);
+  log.error("process.crashed", { pid, error });
 }
