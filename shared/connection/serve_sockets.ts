@@ -1,9 +1,15 @@
 import { checkOrigin } from "../auth/check_origin.ts";
+import { checkSecretKey } from "../auth/check_secret_key.ts";
 import { selectProtocol } from "../auth/select_protocol.ts";
 import { Isolate } from "../isolate/isolate.ts";
 import { type Processes, processes as defaultProcesses } from "../process/mod.ts";
 import type { Failure } from "../protocol/codes.ts";
 import type { ConnectionLimits, ErrorFrame } from "../protocol/connection_frames.ts";
+import { type Log, log as isolateLog } from "../telemetry/log.ts";
+import { counter, gauge, type MetricFamily } from "../telemetry/metrics.ts";
+import { requestId } from "../telemetry/request_id.ts";
+import { inSpan } from "../telemetry/span.ts";
+import { OPEN_METRICS_TYPE, writeOpenMetrics } from "../telemetry/write_open_metrics.ts";
 import { closeSocket } from "./close_socket.ts";
 import { Connection, type ConnectionContext, type LeaveMessage } from "./connection.ts";
 import { Counters } from "./counters.ts";
@@ -17,6 +23,8 @@ import {
   resolveSocketOptions,
   type SocketOptions,
 } from "./socket_options.ts";
+
+const NOT_STORED = { "Cache-Control": "no-store" };
 
 const DRAINING: Failure = { code: "isolate_draining", message: "This isolate is about to end: connect again" };
 
@@ -44,7 +52,13 @@ export interface ServeOptions extends SocketOptions {
   errorFrames?: (request: Request) => boolean;
   /** More members for `/health`. */
   health?: () => Record<string, unknown>;
-  /** Hears of what a handler threw; default: one line on `console.error`. */
+  /** More metrics for `/metrics`. */
+  metrics?: () => readonly MetricFamily[];
+  /** Whoever has one of these may read `/metrics`. Without one nobody may. */
+  secretKeys?: readonly string[];
+  /** Where lines go; default the isolate's own log. */
+  log?: Log;
+  /** Hears of what a handler threw; default: one line of the log. */
   onError?: (error: unknown) => void;
 }
 
@@ -55,8 +69,8 @@ export interface ServeOptions extends SocketOptions {
  * answer goes out as it is.
  *
  * Beside that: other origins, connections over the limits and an isolate that drains are refused before the handler
- * runs; a plain GET is told how to connect (426); `GET …/health` answers; CORS preflights are answered. Nothing that a
- * client or a handler does throws out of the function given back.
+ * runs; a plain GET is told how to connect (426); `GET …/health` and, with a secret key, `GET …/metrics` (OpenMetrics)
+ * answer; CORS preflights are answered. Nothing that a client or a handler does throws out of the function given back.
  * @throws {RangeError} at once, for an option that is not valid.
  */
 export function serveSockets(
@@ -73,6 +87,7 @@ class SocketServer {
   readonly #options: ResolvedSocketOptions;
   readonly #context: ConnectionContext;
   readonly #socketContext: SocketContext;
+  readonly #log: Log;
   readonly #connections = new Set<Connection>();
   readonly #connectionsOfUser = new Map<string, number>();
   /** Requests whose handler is still at work: they will be connections, so they count as such. */
@@ -81,6 +96,7 @@ class SocketServer {
   constructor(handler: SocketHandler, serve: ServeOptions) {
     this.#handler = handler;
     this.#serve = serve;
+    this.#log = serve.log ?? isolateLog;
     this.#options = resolveSocketOptions(serve);
     const processes = serve.processes ?? defaultProcesses;
     const isolate = serve.isolate ?? new Isolate({ id: processes.isolateId });
@@ -93,6 +109,7 @@ class SocketServer {
     };
     this.#socketContext = { isolate, limits: connectionLimits(this.#options) };
     isolate.onDrain(({ reason, windowMs, graceMs }) => {
+      this.#log.info("isolate.draining", { reason, age_ms: isolate.ageMs, connections: this.#connections.size });
       for (const { pid } of this.#connections) {
         processes.send(pid, "ws.drain", { reason, afterMs: Math.round(Math.random() * windowMs), graceMs });
       }
@@ -101,10 +118,10 @@ class SocketServer {
 
   async respond(request: Request): Promise<Response> {
     try {
-      if (request.headers.get("upgrade")?.toLowerCase() === "websocket") return await this.#upgrade(request);
-      return await this.#answer(request);
+      if (request.headers.get("upgrade")?.toLowerCase() !== "websocket") return await this.#answer(request);
+      return await inSpan("upgrade", { request_id: requestId(request) }, () => this.#upgrade(request));
     } catch (error) {
-      return this.#fail(error);
+      return this.#fail(error, request);
     }
   }
 
@@ -129,14 +146,14 @@ class SocketServer {
       const header = response.headers.get(RELAY_HEADER);
       return header === null ? { response } : { response, relay: parseRelay(header) };
     } catch (error) {
-      return { response: this.#fail(error) };
+      return { response: this.#fail(error, request) };
     } finally {
       this.#handshakes--;
     }
   }
 
-  #fail(error: unknown): Response {
-    this.#report(error);
+  #fail(error: unknown, request: Request): Response {
+    this.#report(error, request);
     return refuse({ code: "internal", message: "The request could not be handled" });
   }
 
@@ -195,17 +212,20 @@ class SocketServer {
       return Deno.upgradeWebSocket(request, { protocol, idleTimeout: this.#options.idleTimeoutMs / 1000 });
     } catch (error) {
       // The runtime's own checks of the handshake; after them nothing may throw (it could take the server down).
-      this.#report(error);
+      this.#report(error, request);
       return undefined;
     }
   }
 
   async #refuseSocket(request: Request, response: Response): Promise<Response> {
     const refusal = await refusalOf(response);
-    this.#context.counters.refused(refusal.code);
+    const { code, message, closeCode } = refusal;
+    this.#context.counters.refused(code);
+    this.#log.info("connection.refused", { request_id: requestId(request), code, message, close_code: closeCode });
     const protocol = selectProtocol(request.headers.get("sec-websocket-protocol"));
     const upgraded = this.#upgradeSocket(request, protocol);
     if (upgraded === undefined) return response;
+    this.#context.counters.closed(closeCode);
     const withFrame = this.#serve.errorFrames?.(request) ?? true;
     sendRefusal(upgraded.socket, refusal, withFrame, this.#context.isolate.hold());
     return upgraded.response;
@@ -214,14 +234,16 @@ class SocketServer {
   async #answer(request: Request): Promise<Response> {
     const cors = corsHeaders(request, this.#options.allowedOrigins);
     if (request.method === "OPTIONS") return preflight(cors);
-    const response = await this.#plainAnswer(request).catch((error) => this.#fail(error));
+    const response = await this.#plainAnswer(request).catch((error) => this.#fail(error, request));
     for (const [name, value] of cors) response.headers.set(name, value);
     return response;
   }
 
   async #plainAnswer(request: Request): Promise<Response> {
     const reads = request.method === "GET" || request.method === "HEAD";
-    if (reads && new URL(request.url).pathname.endsWith("/health")) return this.#health();
+    const { pathname } = new URL(request.url);
+    if (reads && pathname.endsWith("/health")) return Response.json(this.#health(), { headers: NOT_STORED });
+    if (reads && pathname.endsWith("/metrics")) return this.#metrics(request);
     const answer = await this.#serve.http?.(request);
     if (answer !== undefined) return withoutOwnHeaders(answer);
     if (!reads) {
@@ -233,9 +255,9 @@ class SocketServer {
     return refuse({ code: "upgrade_required", message }, { connect }, { Upgrade: "websocket", Connection: "Upgrade" });
   }
 
-  #health(): Response {
+  #health(): Record<string, unknown> {
     const { isolate, counters, processes } = this.#context;
-    return Response.json({
+    return {
       status: "ok",
       isolate: isolate.id,
       region: isolate.region,
@@ -247,11 +269,37 @@ class SocketServer {
       rooms: 0,
       ...this.#serve.health?.(),
       counters,
-    }, { headers: { "Cache-Control": "no-store" } });
+    };
+  }
+
+  #metrics(request: Request): Response {
+    const failure = checkSecretKey(request, this.#serve.secretKeys ?? []);
+    if (failure !== undefined) return refuse(failure);
+    const { isolate, counters, processes } = this.#context;
+    let bufferedBytes = 0;
+    for (const connection of this.#connections) bufferedBytes += connection.bufferedBytes;
+    const lines = Object.entries(this.#log.written).map(([level, count]) => [{ level }, count] as const);
+    const text = writeOpenMetrics([
+      gauge("edge_sockets_isolate_age_seconds", "How long this isolate has lived.", isolate.ageMs / 1_000),
+      gauge(
+        "edge_sockets_isolate_draining",
+        "1 while it hands its connections over.",
+        Number(isolate.state !== "serving"),
+      ),
+      gauge("edge_sockets_connections", "Sockets that are bound to a process.", this.#connections.size),
+      gauge("edge_sockets_processes", "Processes that run, those of connections too.", processes.count),
+      gauge("edge_sockets_buffered_bytes", "What clients have been sent and not read yet.", bufferedBytes),
+      ...counters.metrics(),
+      counter("edge_sockets_log_lines", "Lines that were logged, by level.", lines),
+      counter("edge_sockets_log_lines_dropped", "Lines that were too many to be logged.", this.#log.dropped),
+      ...this.#serve.metrics?.() ?? [],
+    ], { isolate: isolate.id });
+    return new Response(text, { headers: { ...NOT_STORED, "Content-Type": OPEN_METRICS_TYPE } });
   }
 
   #forget(connection: Connection): void {
     if (!this.#connections.delete(connection)) return;
+    if (this.#connections.size === 0 && this.#context.isolate.state !== "serving") this.#sumUp();
     const { userId } = connection;
     if (userId === undefined) return;
     const left = this.#countOf(userId) - 1;
@@ -259,18 +307,26 @@ class SocketServer {
     else this.#connectionsOfUser.delete(userId);
   }
 
+  /** Logs what this isolate did: who asks for `/metrics` is sent to a younger one by now. */
+  #sumUp(): void {
+    try {
+      this.#log.info("isolate.gone", this.#health());
+    } catch (error) {
+      this.#log.error("health.failed", { error });
+    }
+  }
+
   #countOf(userId: string): number {
     return this.#connectionsOfUser.get(userId) ?? 0;
   }
 
-  #report(error: unknown): void {
+  #report(error: unknown, request: Request): void {
     try {
       if (this.#serve.onError !== undefined) return this.#serve.onError(error);
     } catch (failure) {
       error = failure;
     }
-    // deno-lint-ignore no-console
-    console.error("serveSockets:", error);
+    this.#log.error("request.failed", { request_id: requestId(request), error });
   }
 }
 

@@ -1,3 +1,4 @@
+import { log } from "../telemetry/log.ts";
 import { drainTimes } from "./drain_times.ts";
 import { timeLeftMs } from "./time_left_ms.ts";
 
@@ -150,8 +151,7 @@ export class Isolate {
         listener(this.#drain);
       } catch (error) {
         // Uncaught here, in a timer or an event of the platform, it would end the isolate and all its connections.
-        // deno-lint-ignore no-console
-        console.error("isolate: a listener of the drain failed:", error);
+        log.error("isolate.listener_failed", { error });
       }
     }
   }

@@ -1,4 +1,5 @@
 /** The processes of this isolate: `spawn` one, `send` it messages, watch it end. */
+import { log } from "../telemetry/log.ts";
 import { Processes } from "./processes.ts";
 import type { Behaviour, ExitReason, InFlight, Pid, SendResult, SpawnOptions } from "./process.ts";
 
@@ -8,6 +9,7 @@ export * from "./process.ts";
 
 /** The table that the functions below work on: one an isolate. */
 export const processes: Processes = new Processes();
+log.bind({ isolate: processes.isolateId });
 
 /** Starts a process. See {@linkcode Processes.spawn}. */
 export function spawn(behaviour: Behaviour, options?: SpawnOptions): Pid {

@@ -56,7 +56,15 @@ Deno.test("GET /health, below any path, tells the isolate's state and counters",
     processes: 2,
     rooms: 3,
     own: true,
-    counters: { connections_opened: 1, messages_in: 1, messages_out: 1, refused: {} },
+    counters: {
+      connections_opened: 1,
+      messages_in: 1,
+      messages_out: 1,
+      bytes_in: 1,
+      handed_over: 0,
+      refused: {},
+      closed: {},
+    },
   });
   const head = await fetch(`${kernel.url}/health`, { method: "HEAD" });
   assertEquals([head.status, await head.text()], [200, ""]);

@@ -1,5 +1,6 @@
 import { type ServeOptions, serveSockets, type SocketHandler } from "../../shared/connection/mod.ts";
 import { Isolate } from "../../shared/isolate/isolate.ts";
+import { Log } from "../../shared/telemetry/log.ts";
 import { EXIT, type ExitNotice, type Inbox, type Pid, Processes } from "../../shared/process/mod.ts";
 import { eventually } from "../support/eventually.ts";
 import { RawSocket } from "../support/raw_socket.ts";
@@ -35,6 +36,8 @@ export interface Kernel extends Served {
   readonly held: { promises: Promise<unknown>[]; settled: number };
   /** What handlers threw, and with what processes crashed. */
   readonly errors: unknown[];
+  /** What it logged. */
+  readonly lines: readonly Record<string, unknown>[];
   spawnTarget(): Target;
   connect(path?: string, opening?: SocketOpening): Promise<TestSocket>;
   /** A client over TCP, after its handshake. */
@@ -51,6 +54,7 @@ export function startKernel(
   options: ServeOptions & { isolateOptions?: ConstructorParameters<typeof Isolate>[0] } = {},
 ): Kernel {
   const errors: unknown[] = [];
+  const lines: Record<string, unknown>[] = [];
   const events = new EventTarget();
   const held: Kernel["held"] = { promises: [], settled: 0 };
   const processes = new Processes({ isolateId: "test", onCrash: (_pid, error) => errors.push(error) });
@@ -63,6 +67,7 @@ export function startKernel(
   const isolate = new Isolate({ id: processes.isolateId, wallClockMs: 1e9, events, waitUntil, ...isolateOptions });
   const answer = serveSockets((request, context) => handler(kernel, request, context), {
     onError: (error) => errors.push(error),
+    log: new Log({ write: (_level, line) => lines.push(JSON.parse(line)) }),
     ...serveOptions,
     processes,
     isolate,
@@ -76,6 +81,7 @@ export function startKernel(
     events,
     held,
     errors,
+    lines,
     health,
     spawnTarget: () => spawnTarget(processes),
     connect: (path = "/", opening) => openSocket(served.socketUrl + path, opening),
