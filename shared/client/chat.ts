@@ -46,6 +46,11 @@ export class Chat implements Disposable {
     return this.#transport.session;
   }
 
+  /** The room of the connection; the inbox has none. */
+  get room(): string | undefined {
+    return this.#room;
+  }
+
   /** Where the client is: see `ChatStatus`. */
   get status(): ChatStatus {
     return this.#transport.status;

@@ -13,9 +13,10 @@ const SHARED = ["room", "relay", "connection", ...KERNEL, ...PORTS, "store backe
 
 /** Who may import whom: imports point one way. A folder of `shared/` without a line here is a violation. */
 const LAYERS: Readonly<Record<string, Layer>> = {
-  // A browser loads these two.
+  // A browser loads these three.
   "protocol": { imports: [], packages: ["zod"] },
   "client": { imports: ["protocol"], packages: [] },
+  "react": { imports: ["client", "protocol"], packages: ["react", "@types/react"] },
 
   "telemetry": { imports: [], packages: [] },
   "process": { imports: ["telemetry", "protocol"], packages: [] },
@@ -32,9 +33,9 @@ const LAYERS: Readonly<Record<string, Layer>> = {
   "relay": { imports: ["connection", ...KERNEL] },
   "functions": { imports: SHARED },
 
-  "supabase": { imports: [...SHARED, "client"] },
-  "scripts": { imports: [...SHARED, "client", "supabase"] },
-  "tests": { imports: [...SHARED, "client", "supabase", "functions", "scripts"] },
+  "supabase": { imports: [...SHARED, "client", "react"] },
+  "scripts": { imports: [...SHARED, "client", "react", "supabase"] },
+  "tests": { imports: [...SHARED, "client", "react", "supabase", "functions", "scripts"] },
 };
 
 /**

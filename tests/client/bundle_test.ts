@@ -1,5 +1,6 @@
 import { assert, assertEquals } from "@std/assert";
 import type * as Client from "../../shared/client/mod.ts";
+import { bundleScript } from "../support/bundle_script.ts";
 import { denoPath, HOSTED_DENO } from "../support/deno_versions.ts";
 import { eventually } from "../support/eventually.ts";
 import { openBrowser } from "../support/open_browser.ts";
@@ -109,12 +110,6 @@ async function openChat(url: string): Promise<void> {
   globalThis.chat = connectChat({ url, token: () => "1", room: "lobby", storage: localStorageOutbox(url, "ann") });
 }
 
-async function buildBundle(): Promise<string> {
-  const { success, stdout, stderr } = await new Deno.Command(Deno.execPath(), {
-    args: ["bundle", "--quiet", "--no-lock", "--platform=browser", "--minify", "shared/client/mod.ts"],
-    cwd: new URL("../../", import.meta.url),
-    stdin: "null",
-  }).output();
-  if (!success) throw new Error(new TextDecoder().decode(stderr));
-  return new TextDecoder().decode(stdout);
+function buildBundle(): Promise<string> {
+  return bundleScript(new URL("../../shared/client/mod.ts", import.meta.url), { minify: true });
 }
