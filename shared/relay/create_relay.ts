@@ -1,8 +1,11 @@
 import type { Authenticator, Identity } from "../auth/mod.ts";
 import { refuse, relayTo, type SocketHandler } from "../connection/mod.ts";
 import { type Processes, processes as defaultProcesses } from "../process/mod.ts";
+import { log } from "../telemetry/log.ts";
+import { requestId } from "../telemetry/request_id.ts";
 import { findRelayToken } from "./find_relay_token.ts";
 import { Pipe, type PipeLimits } from "./pipe.ts";
+import { RelayMetrics } from "./relay_metrics.ts";
 import type { Upstream } from "./upstream.ts";
 
 /** What the relay is made of. */
@@ -14,7 +17,9 @@ export interface RelayOptions {
   readonly limits?: Partial<PipeLimits>;
   /** Where the pipes live; default this isolate's own table. It must be that of `serveSockets`. */
   readonly processes?: Processes;
-  /** Hears of an upstream that failed, in a line without secrets; default `console.error`. */
+  /** What its pipes do is counted here. */
+  readonly metrics?: RelayMetrics;
+  /** Hears of an upstream that failed, in a line without secrets; default a line of the log. */
   readonly onFailure?: (line: string) => void;
 }
 
@@ -23,7 +28,7 @@ export interface RelayOptions {
  * `unauthorized` and its kin before it says anything of names, then with `upstream_not_found`.
  */
 export function createRelay(options: RelayOptions): SocketHandler {
-  const { authenticator, missing = {}, limits, processes = defaultProcesses, onFailure } = options;
+  const { authenticator, missing = {}, limits, processes = defaultProcesses, metrics = new RelayMetrics() } = options;
   const upstreams = new Map(options.upstreams.map((upstream) => [upstream.name, upstream]));
 
   return async (request) => {
@@ -41,7 +46,10 @@ export function createRelay(options: RelayOptions): SocketHandler {
       return refuse({ code: "upstream_not_found", message: notFound(name, upstream, missing) });
     }
 
-    const pipe = new Pipe({ upstream, address, processes, limits, onFailure });
+    const onFailure = options.onFailure ?? ((message) => {
+      log.error("upstream.failed", { request_id: requestId(request), upstream: name, message });
+    });
+    const pipe = new Pipe({ upstream, address, processes, limits, counters: metrics.of(name), onFailure });
     return relayTo(processes.spawn(pipe, { onExit: () => pipe.dispose() }), {
       metadata: metadataOf(identity.value),
       controlFrames: false,

@@ -5,8 +5,11 @@ import type { ErrorCode } from "../protocol/codes.ts";
 import { CLIENT_GONE, closeForClient, closeForUpstream, type Closing } from "./close_codes.ts";
 import { ConnectionSink } from "./connection_sink.ts";
 import { exceedsBytes, type FrameData } from "./frame_queue.ts";
+import { log } from "../telemetry/log.ts";
+import { inSpan } from "../telemetry/span.ts";
 import { handshakeStatus } from "./handshake_status.ts";
 import { Outlet } from "./outlet.ts";
+import { UpstreamCounters } from "./relay_metrics.ts";
 import { SocketSink } from "./socket_sink.ts";
 import type { Upstream, UpstreamAddress } from "./upstream.ts";
 
@@ -28,7 +31,9 @@ export interface PipeOptions {
   readonly address: UpstreamAddress;
   readonly processes: Processes;
   readonly limits?: Partial<PipeLimits>;
-  /** Hears of an upstream that failed, in a line without secrets; default `console.error`. */
+  /** What the pipes to this upstream have done: this one adds to it. */
+  readonly counters?: UpstreamCounters;
+  /** Hears of an upstream that failed, in a line without secrets; default a line of the log. */
   readonly onFailure?: (line: string) => void;
 }
 
@@ -53,6 +58,10 @@ interface Dialled {
 export class Pipe {
   readonly #options: PipeOptions;
   readonly #limits: PipeLimits;
+  readonly #counters: UpstreamCounters;
+  #isCounted = false;
+  /** Ends the span of the dial, with the error code where it failed. */
+  readonly #dialled = Promise.withResolvers<ErrorCode | undefined>();
   #client: Pid = "";
   #toClient: Outlet | undefined;
   #upstream: Dialled | undefined;
@@ -62,6 +71,7 @@ export class Pipe {
 
   constructor(options: PipeOptions) {
     this.#options = options;
+    this.#counters = options.counters ?? new UpstreamCounters();
     this.#limits = {
       connectTimeoutMs: options.limits?.connectTimeoutMs ?? 10_000,
       maxQueuedFrames: options.limits?.maxQueuedFrames ?? 10_000,
@@ -74,10 +84,15 @@ export class Pipe {
     this.#client = client_pid;
     const sink = new ConnectionSink(this.#options.processes, client_pid, () => this.#toClient?.resume());
     this.#toClient = new Outlet(sink, this.#limits);
+    this.#counters.opened++;
+    this.#counters.open++;
+    this.#isCounted = true;
     this.#dial();
   }
 
   "ws.message"({ data }: ClientMessage): void {
+    this.#counters.framesUp++;
+    this.#counters.bytesUp += typeof data === "string" ? data.length : data.byteLength;
     if (this.#upstream === undefined || this.#upstream.outlet.push(data)) return;
     const cause = this.#isOpen ? "The upstream reads too slowly" : "Too much was sent before the upstream opened";
     this.#giveUp(1013, "overloaded", cause);
@@ -99,6 +114,9 @@ export class Pipe {
   /** Lets go of the upstream, whatever its state. May be called twice. */
   dispose(): void {
     clearTimeout(this.#timer);
+    if (this.#isCounted) this.#counters.open--;
+    this.#isCounted = false;
+    this.#dialled.resolve(undefined);
     this.#toClient?.clear();
     this.#hangUp({ code: CLIENT_GONE, reason: "closed" });
   }
@@ -106,6 +124,8 @@ export class Pipe {
   #dial(): void {
     const { address: { url, protocols }, upstream: { name } } = this.#options;
     const { connectTimeoutMs } = this.#limits;
+    const startedAt = performance.now();
+    void inSpan("upstream.dial", { upstream: name }, () => this.#dialled.promise, (code) => code);
     let socket: WebSocket;
     try {
       socket = new WebSocket(url, [...protocols]);
@@ -117,7 +137,10 @@ export class Pipe {
     this.#upstream = { socket, sink, outlet: new Outlet(sink, this.#limits) };
     // The default, `blob`, has to be read asynchronously, which would reorder, and costs twice the CPU.
     socket.binaryType = "arraybuffer";
-    socket.onopen = () => this.#opened();
+    socket.onopen = () => {
+      this.#counters.dialLatency.observe((performance.now() - startedAt) / 1_000);
+      this.#opened();
+    };
     socket.onmessage = ({ data }) => this.#received(data);
     socket.onclose = ({ code, reason }) => this.#closed(code, reason);
     socket.onerror = (event) => this.#failed(event);
@@ -130,11 +153,14 @@ export class Pipe {
   #opened(): void {
     clearTimeout(this.#timer);
     this.#isOpen = true;
+    this.#dialled.resolve(undefined);
     this.#upstream?.outlet.resume();
   }
 
   #received(data: FrameData): void {
     const { maxQueuedBytes } = this.#limits;
+    this.#counters.framesDown++;
+    this.#counters.bytesDown += typeof data === "string" ? data.length : data.byteLength;
     if (exceedsBytes(data, maxQueuedBytes)) {
       return this.#giveUp(1009, "too_large", `The upstream sent a frame of more than ${maxQueuedBytes} bytes`);
     }
@@ -161,6 +187,8 @@ export class Pipe {
   /** Ends both sides for a fault of the upstream, which its operator should hear of. */
   #fail(code: number, error: ErrorCode, message: string, cause = ""): void {
     const { onFailure = logFailure } = this.#options;
+    this.#counters.failed(error);
+    this.#dialled.resolve(error);
     onFailure(cause === "" ? `relay: ${message}` : `relay: ${message}: ${cause}`);
     this.#hangUp({ code: CLIENT_GONE, reason: error });
     this.#closeClientAfterAll({ code, reason: `${error}: ${message}` });
@@ -168,6 +196,8 @@ export class Pipe {
 
   /** Ends both sides at once; what waits is dropped. */
   #giveUp(code: number, error: ErrorCode, message: string): void {
+    this.#counters.failed(error);
+    this.#dialled.resolve(error);
     this.#hangUp({ code: CLIENT_GONE, reason: error });
     this.#closeClient({ code, reason: `${error}: ${message}` });
   }
@@ -210,6 +240,5 @@ function closeSocket(socket: WebSocket, { code, reason }: Closing): void {
 }
 
 function logFailure(line: string): void {
-  // deno-lint-ignore no-console
-  console.error(line);
+  log.error("upstream.failed", { message: line });
 }
