@@ -2,6 +2,7 @@ import type { IsolatePool } from "./isolate_pool.ts";
 import type { TokenResigner } from "./resign_tokens.ts";
 import type { Site } from "./serve_site.ts";
 import type { Realtime } from "./realtime/start_realtime.ts";
+import type { Stage } from "./stage.ts";
 import type { Lite } from "./start_lite.ts";
 
 /** A function that is served. */
@@ -21,6 +22,7 @@ export interface Backends {
   /** Each function by its name. */
   functions: ReadonlyMap<string, ServedFunction>;
   site: Site;
+  stage: Stage;
   /** What the page needs to know, served as `/config.json`. */
   siteConfig: unknown;
   log: (line: string) => void;

@@ -6,6 +6,7 @@ import type { Backends } from "./backends.ts";
 import { pathOf } from "./incoming.ts";
 import { type Problem, refuseUpgrade, send, sendJson, sendProblem } from "./outgoing.ts";
 import { REALTIME_PREFIX } from "./realtime/start_realtime.ts";
+import { STAGE_PREFIX } from "./stage.ts";
 
 /** The one address of the local project. */
 export interface Gateway {
@@ -66,6 +67,7 @@ async function answer(backends: Backends, incoming: IncomingMessage, outgoing: S
     return await answerByLite(backends, incoming, outgoing);
   }
   if (path.startsWith(`${REALTIME_PREFIX}/`)) return await backends.realtime.answer(incoming, outgoing);
+  if (path.startsWith(`${STAGE_PREFIX}/`)) return await backends.stage.answer(incoming, outgoing);
   if (path === "/config.json") return sendJson(outgoing, 200, backends.siteConfig);
   const file = await backends.site.read(path);
   if (file) return send(outgoing, 200, { "content-type": file.contentType, "cache-control": "no-store" }, file.body);

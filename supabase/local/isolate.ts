@@ -1,5 +1,6 @@
 import { fileURLToPath } from "node:url";
 import { TextLineStream } from "@std/streams/text-line-stream";
+import type { ClientConnection } from "./client_connection.ts";
 import { cpuTimeMs } from "./cpu_time.ts";
 import { type FromIsolate, MESSAGE_MARK, type ToIsolate, type UnloadReason } from "./isolate_messages.ts";
 import type { FunctionConfig } from "./read_config.ts";
@@ -58,6 +59,8 @@ export class Isolate {
   readonly retired: Promise<void>;
   /** Settles when the process is gone. */
   readonly ended: Promise<EndReason>;
+  /** The sockets of clients that it holds; kept by whoever joins them to it. */
+  readonly connections = new Set<ClientConnection>();
 
   readonly #options: IsolateOptions;
   readonly #process: Deno.ChildProcess;
@@ -101,6 +104,11 @@ export class Isolate {
   /** Time since it began to load the function, in ms. */
   get ageMs(): number {
     return performance.now() - this.#startedAt;
+  }
+
+  /** From boot to kill, in ms. */
+  get wallClockMs(): number {
+    return this.#options.wallClockMs;
   }
 
   /** The port of the loopback interface it listens on, once it has booted. */

@@ -1,6 +1,7 @@
 import { Buffer } from "node:buffer";
 import type { IncomingMessage } from "node:http";
 import { connect, type Socket } from "node:net";
+import { clientConnection } from "./client_connection.ts";
 import type { Isolate } from "./isolate.ts";
 import { refuseUpgrade } from "./outgoing.ts";
 import { IsolateUnreachable } from "./proxy_request.ts";
@@ -58,6 +59,9 @@ export function proxySocket(
     function join(): void {
       client.off("close", onClientLost);
       client.write(received);
+      const connection = clientConnection(incoming, client);
+      isolate.connections.add(connection);
+      client.on("close", () => isolate.connections.delete(connection));
       endTogether(upstream, client);
       endTogether(client, upstream);
       upstream.pipe(client);

@@ -24,6 +24,7 @@ import { type RealtimeFaults, startRealtime } from "./realtime/start_realtime.ts
 import { reloadOnChange } from "./reload_on_change.ts";
 import { resignTokens } from "./resign_tokens.ts";
 import { serveSite } from "./serve_site.ts";
+import { createStage } from "./stage.ts";
 import { startLite } from "./start_lite.ts";
 
 /** Options of `startLocal`. All may be left out. */
@@ -99,6 +100,7 @@ export interface LocalSupabase extends Omit<KeyMaterial, "signingKey"> {
 
 const ROOT = new URL("../../", import.meta.url);
 const SUPABASE = new URL("../", import.meta.url);
+const SITE = new URL("site/", import.meta.url);
 const SNAPSHOT = new URL(".temp/pglite-0.4.5.tar", SUPABASE);
 
 /**
@@ -124,7 +126,7 @@ async function start(options: LocalOptions, stack: AsyncDisposableStack): Promis
   const url = `http://127.0.0.1:${gateway.port}`;
   const keys = options.keys ?? await createKeys();
   const openAi = await openAiVariables(options, stack);
-  const site = serveSite(new URL("site/", import.meta.url), new URL("deno.json", ROOT));
+  const site = serveSite(SITE, new URL("deno.json", SITE));
   // The first bundle on a machine downloads the bundler: better now than when someone waits for the page, who is also
   // told why it failed.
   if (options.watch) site.read("/main.js").catch(() => {});
@@ -156,6 +158,8 @@ async function start(options: LocalOptions, stack: AsyncDisposableStack): Promis
     (realtime) => realtime.close(),
   );
 
+  const stage = stack.adopt(createStage({ functions: served, realtime }), (stage) => stage.close());
+
   gateway.serve({
     lite,
     realtime,
@@ -163,6 +167,7 @@ async function start(options: LocalOptions, stack: AsyncDisposableStack): Promis
     jwks: publicKeySet(keys, jwtAlgorithm),
     functions: served,
     site,
+    stage,
     siteConfig: { url, publishableKey: keys.publishableKey, functions: [...served.keys()] },
     log,
   });

@@ -5,6 +5,7 @@ import { IsolatePool } from "../../supabase/local/isolate_pool.ts";
 import { createKeys, hmacKey, type ProjectKeys } from "../../supabase/local/keys.ts";
 import { resignTokens } from "../../supabase/local/resign_tokens.ts";
 import { serveSite } from "../../supabase/local/serve_site.ts";
+import { createStage } from "../../supabase/local/stage.ts";
 import { FUNCTIONS } from "./fixtures/mod.ts";
 
 const ROOT = new URL("../../", import.meta.url);
@@ -24,6 +25,7 @@ async function start(keys: ProjectKeys, site: URL) {
   });
   const url = `http://127.0.0.1:${gateway.port}`;
   const gone = () => Promise.reject(new Error("the database is gone"));
+  const functions = new Map([["locked", { pool, verifyJwt: true }]]);
   gateway.serve({
     lite: { fetch: gone, reloadSchema: gone },
     realtime: {
@@ -35,7 +37,8 @@ async function start(keys: ProjectKeys, site: URL) {
     },
     tokens: await resignTokens(keys, { issuer: `${url}/auth/v1`, algorithm: "ES256" }),
     jwks: { keys: [] },
-    functions: new Map([["locked", { pool, verifyJwt: true }]]),
+    functions,
+    stage: createStage({ functions, realtime: { faults: NO_FAULTS } }),
     site: serveSite(site, new URL("deno.json", ROOT)),
     siteConfig: { publishableKey: keys.publishableKey },
     log: () => {},

@@ -143,7 +143,6 @@ const STEPS: Readonly<Record<string, (place: Place) => Promise<void>>> = {
 
   async "another room, another user, nobody: one connection or none"({ page, net, show, until, connections }) {
     await show();
-    await page.evaluate(() => globalThis.hook.send("in the lobby").catch(() => {}));
     await until("it is open", ({ status }) => status === "open");
     await page.evaluate(() => globalThis.hook.send("in the lobby"));
     await show({ room: "news" });
@@ -165,6 +164,7 @@ const STEPS: Readonly<Record<string, (place: Place) => Promise<void>>> = {
     await show({ token: null });
     const nobody = await until("nobody", ({ messages }) => messages.length === 0);
     assertEquals(nobody.userId, undefined);
+    assertEquals(await page.evaluate(() => globalThis.hook.send("nobody's").catch(({ code }) => code)), "closed");
     await eventually("no connection", async () => await connections() === 0);
     assert(net.proxy.accepted <= 6, "no more connections than there were users and rooms");
   },
@@ -241,7 +241,7 @@ const STEPS: Readonly<Record<string, (place: Place) => Promise<void>>> = {
     assertEquals(messages.map(({ body }) => body), Array.from({ length: 8 }, (_, i) => `message ${i + 1}`));
   },
 
-  async "without a room it is the inbox"({ page, net, show, until }) {
+  async "without a room it is the inbox"({ page, net, until }) {
     const bob = await opened(net.client(2, { room: "lobby", token: () => jwt(2) }));
     await page.evaluate((props) => globalThis.show(props), { url: `${net.proxy.url}/chat`, token: jwt(1) });
     await until("it is open", ({ status, unreadCount }) => status === "open" && unreadCount === 0);
