@@ -118,6 +118,8 @@ class SocketServer {
 
   async respond(request: Request): Promise<Response> {
     try {
+      // The runtime hands on a target such as `http://%%%/`, which nothing behind here could read.
+      if (!URL.canParse(request.url)) return refuse({ code: "bad_request", message: "The address is not a URL" });
       if (request.headers.get("upgrade")?.toLowerCase() !== "websocket") return await this.#answer(request);
       return await inSpan("upgrade", { request_id: requestId(request) }, () => this.#upgrade(request));
     } catch (error) {

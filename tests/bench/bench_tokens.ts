@@ -5,11 +5,16 @@ export interface BenchTokens {
   /** The variables of a function that accepts these tokens. */
   readonly env: Readonly<Record<string, string>>;
   /** A token of user `n` (ES256, as a hosted project signs), for an hour; another signature each time. */
-  sign(n: number): Promise<string>;
+  sign(n: number, changes?: Readonly<Record<string, unknown>>): Promise<string>;
 }
 
 /** Nobody listens there: a check that asked the network would fail. */
 const PROJECT_URL = "http://127.0.0.1:9";
+
+/** The id of user `n`. */
+export function benchUser(n: number): string {
+  return `00000000-0000-4000-8000-${String(n).padStart(12, "0")}`;
+}
 
 export async function benchTokens(): Promise<BenchTokens> {
   const key = await makeKey("ES256", "bench");
@@ -19,9 +24,9 @@ export async function benchTokens(): Promise<BenchTokens> {
       SUPABASE_ANON_KEY: "anon",
       SUPABASE_JWKS: JSON.stringify({ keys: [key.publicJwk] }),
     },
-    sign: (n) => {
-      const sub = `00000000-0000-4000-8000-${String(n).padStart(12, "0")}`;
-      return sign(key, claimsOf(PROJECT_URL, Date.now(), { sub, user_metadata: { full_name: `Member ${n}` } }));
+    sign: (n, changes = {}) => {
+      const own = { sub: benchUser(n), user_metadata: { full_name: `Member ${n}` } };
+      return sign(key, claimsOf(PROJECT_URL, Date.now(), { ...own, ...changes }));
     },
   };
 }
