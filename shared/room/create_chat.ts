@@ -6,12 +6,15 @@ import type { Peers } from "../isolate/peers.ts";
 import type { Processes } from "../process/mod.ts";
 import type { Failure } from "../protocol/codes.ts";
 import type { ConnectionLimits } from "../protocol/connection_frames.ts";
+import { log } from "../telemetry/log.ts";
+import { gauge, type MetricFamily } from "../telemetry/metrics.ts";
 import { type RoomView, type Store, StoreUnavailable } from "../store/store.ts";
 import { type ChatContext, ChatSession, expiryOf, type SessionStart } from "./chat_session.ts";
 import { postMessage } from "./post_message.ts";
 import { RawSession } from "./raw_session.ts";
 import { type ChatRequest, readChatRequest } from "./read_chat_request.ts";
 import type { RoomLimits } from "./room.ts";
+import { RoomCounters } from "./room_counters.ts";
 import { Rooms } from "./rooms.ts";
 
 const ROOM_NOT_FOUND: Failure = { code: "room_not_found", message: "There is no such room." };
@@ -46,6 +49,8 @@ export interface Chat {
   readonly http: (request: Request) => Promise<Response> | undefined;
   /** What `/health` shows of it. */
   readonly health: () => { rooms: number };
+  /** What `/metrics` shows of it. */
+  readonly metrics: () => readonly MetricFamily[];
   /** Ends timers and subscriptions. */
   readonly close: () => void;
 }
@@ -57,11 +62,13 @@ export interface Chat {
 export function createChat(options: ChatOptions): Chat {
   const { store, bus, authenticator, processes, isolate, createRooms = true, onError = logError } = options;
   const { secretKeys = [], limits, headCheckMs, leaveGraceMs, lingerMs, peers } = options;
+  const counters = new RoomCounters();
   const rooms = new Rooms({
     store,
     bus,
     processes,
     onError,
+    counters,
     ...(peers !== undefined && { peers }),
     ...(limits !== undefined && { limits }),
     ...(headCheckMs !== undefined && { headCheckMs }),
@@ -100,6 +107,10 @@ export function createChat(options: ChatOptions): Chat {
       return isPost ? postMessage(request, { store, rooms, secretKeys }) : undefined;
     },
     health: () => ({ rooms: rooms.count }),
+    metrics: () => [
+      gauge("edge_sockets_rooms", "Rooms that are open here.", rooms.count),
+      ...counters.metrics(),
+    ],
     close: () => rooms.close(),
   };
 }
@@ -134,6 +145,6 @@ function startOf(
 }
 
 function logError(error: unknown): void {
-  // deno-lint-ignore no-console
-  console.error("chat:", error);
+  if (error instanceof StoreUnavailable) log.warn("store.unavailable", { error });
+  else log.error("chat.failed", { error });
 }

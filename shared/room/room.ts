@@ -4,6 +4,7 @@ import type { LogFrame } from "../protocol/chat_server_frames.ts";
 import type { LogEvent, Store } from "../store/store.ts";
 import { batchOf, BatchWindow } from "./batch_window.ts";
 import { EventRing } from "./event_ring.ts";
+import type { RoomCounters } from "./room_counters.ts";
 
 /** A connection in a room. */
 export interface Member {
@@ -31,6 +32,7 @@ export interface RoomContext {
   /** A user was removed from the room. */
   readonly removed: (room: string, userId: string) => void;
   readonly onError: (error: unknown) => void;
+  readonly counters: RoomCounters;
   readonly limits: RoomLimits;
 }
 
@@ -195,6 +197,7 @@ export class Room {
 
   #deliver({ seq, frame }: LogEvent, encoded = JSON.stringify(frame)): void {
     this.#head = seq;
+    this.#context.counters.events++;
     this.#ring.push(seq, encoded);
     this.#sendTo(this.#single, encoded);
     if (this.#batched.size > 0) this.#window.add(encoded);
@@ -296,6 +299,7 @@ export class Room {
   }
 
   #resync(seat: Seat, reason: ResyncReason): void {
+    this.#context.counters.resyncs++;
     this.#context.send(seat.member.pid, resyncFrame(this.id, reason));
     this.#goLive(seat);
   }
@@ -331,6 +335,8 @@ export class Room {
       if (epoch !== this.#epoch) continue; // An answer about the log before this one.
       if (page.epoch !== epoch || page.floor > this.#head) return this.#begin(page.epoch, page.head);
       if (page.events.length === 0) return;
+      this.#context.counters.gapsFilled++;
+      this.#context.counters.eventsFilled += page.events.length;
       for (const event of page.events) this.receive(event);
     }
     this.#dropKnown();
@@ -351,6 +357,7 @@ export class Room {
     this.#ring.reset(head);
     for (const seat of this.#seats.values()) {
       seat.position = head;
+      this.#context.counters.resyncs++;
       this.#context.send(seat.member.pid, resyncFrame(this.id, reason));
     }
   }

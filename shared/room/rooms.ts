@@ -7,6 +7,7 @@ import type { PresentMember } from "../protocol/chat_server_frames.ts";
 import type { LogEvent, RoomView, Store } from "../store/store.ts";
 import { decodeHint, encodeEventHint, encodeHint, type Hint, roomTopic, userTopic } from "./hint.ts";
 import { Presence } from "./presence.ts";
+import { RoomCounters } from "./room_counters.ts";
 import { type Member, Room, ROOM_LIMITS, type RoomContext, type RoomLimits } from "./room.ts";
 
 /** A connection as its user's other connections, and his rooms, reach it. */
@@ -22,6 +23,8 @@ export interface RoomsOptions {
   readonly bus: Bus;
   readonly processes: Processes;
   readonly onError: (error: unknown) => void;
+  /** What its rooms do is counted here. */
+  readonly counters?: RoomCounters;
   readonly limits?: Partial<RoomLimits>;
   /** How often the heads of all rooms here are compared with the store's, in milliseconds; default 3,000. */
   readonly headCheckMs?: number;
@@ -79,6 +82,7 @@ export class Rooms {
       bus,
       processes,
       onError,
+      counters = new RoomCounters(),
       limits,
       headCheckMs = 3_000,
       peers,
@@ -112,6 +116,7 @@ export class Rooms {
       drop: (pid) => this.#close(pid, 1013, "store_unavailable"),
       removed: (id, userId) => this.#closeRaw(id, userId),
       onError,
+      counters,
       limits: { ...ROOM_LIMITS, ...limits },
     };
   }

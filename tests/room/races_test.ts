@@ -1,6 +1,7 @@
 import { assert, assertEquals } from "@std/assert";
 import { memoryBus } from "../../shared/bus/memory_bus.ts";
 import { Peers } from "../../shared/isolate/peers.ts";
+import { RoomCounters } from "../../shared/room/room_counters.ts";
 import { type Member, Room, ROOM_LIMITS } from "../../shared/room/room.ts";
 import { type MemoryStore, memoryStore } from "../../shared/store/memory_store.ts";
 import { eventually } from "../support/eventually.ts";
@@ -203,6 +204,7 @@ Deno.test("join() of a client that stands further on than this isolate sends it 
     drained: () => Promise.resolve(),
     drop() {},
     removed() {},
+    counters: new RoomCounters(),
     onError: (error) => errors.push(error),
     limits: { ...ROOM_LIMITS, gapWaitMs: 1 },
   });

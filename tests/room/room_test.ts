@@ -1,6 +1,7 @@
 import { assert, assertEquals } from "@std/assert";
 import fc from "fast-check";
 import type { SendMessage } from "../../shared/connection/mod.ts";
+import { RoomCounters } from "../../shared/room/room_counters.ts";
 import { type Member, Room, ROOM_LIMITS, type RoomLimits } from "../../shared/room/room.ts";
 import type { EventPage, LogEvent } from "../../shared/store/store.ts";
 import { eventually } from "../support/eventually.ts";
@@ -45,6 +46,7 @@ function room(store: ReturnType<typeof log>, limits: Partial<RoomLimits> = {}, h
     drained: () => Promise.resolve(),
     drop: (pid: string) => dropped.push(pid),
     removed() {},
+    counters: new RoomCounters(),
     onError: (error: unknown) => errors.push(error),
     limits: { ...ROOM_LIMITS, gapWaitMs: 1, batchWindowMs: 1, ...limits },
   });
