@@ -1,5 +1,5 @@
 import { readSocketSettings, type SocketOptions, type SocketSettings } from "../connection/mod.ts";
-import { openAiUpstream } from "./openai_upstream.ts";
+import { openAiUpstream } from "./openai/openai_upstream.ts";
 import type { PipeLimits } from "./pipe.ts";
 import type { Upstream } from "./upstream.ts";
 

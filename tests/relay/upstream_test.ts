@@ -1,5 +1,5 @@
 import { assert, assertEquals, assertThrows } from "@std/assert";
-import { openAiUpstream } from "../../shared/relay/openai_upstream.ts";
+import { openAiUpstream } from "../../shared/relay/openai/openai_upstream.ts";
 import { defineUpstream, type UpstreamDefinition } from "../../shared/relay/upstream.ts";
 
 const SECRET = "sk-not-for-anyone";

@@ -1,4 +1,4 @@
-import { defineUpstream, type Upstream } from "./upstream.ts";
+import { defineUpstream, type Upstream } from "../upstream.ts";
 
 /** How OpenAI Realtime is reached. */
 export interface OpenAiSettings {

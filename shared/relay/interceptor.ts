@@ -1,0 +1,31 @@
+import type { LeaveMessage } from "../connection/mod.ts";
+import type { FrameData } from "./frame_queue.ts";
+
+/** What an interceptor does to the pipe that it stands in. */
+export interface PipeEnds {
+  /** Dials the upstream: once the interceptor is ready for it, and again after `upstreamLost`. */
+  dial(): void;
+  /** Sends a frame to the client, or queues it; where there is no room for it both sides are closed (1013). */
+  toClient(data: FrameData): void;
+  /** As `toClient`, towards the upstream that was dialled last; a frame for one that is not there is dropped. */
+  toUpstream(data: FrameData): void;
+  /** Ends both sides, once the client has what was sent to it before. */
+  end(code: number, reason: string): void;
+}
+
+/**
+ * What stands between both sides of one pipe, sees every frame and decides what goes on. Without one, frames pass as they
+ * are. Its methods are called in the order of what happened, and none after `left`.
+ */
+export interface Interceptor {
+  /** The client has joined. Nothing is dialled until it says so. */
+  joined(ends: PipeEnds): void;
+  fromClient(data: FrameData): void;
+  fromUpstream(data: FrameData): void;
+  /** The upstream has closed, or broke off (0 or 1006), after it was open. Whether the pipe goes on without it. */
+  upstreamLost(code: number, reason: string): boolean;
+  /** The isolate ends: calls `ready` once the client may go to another, which it has to in the end. */
+  drain(ready: () => void): void;
+  /** The client is gone, or the pipe was ended; called once, whatever happened before. */
+  left(message: Pick<LeaveMessage, "reason" | "close">): void;
+}

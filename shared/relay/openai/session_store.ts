@@ -1,0 +1,81 @@
+import type { RealtimeEvent } from "./stage.ts";
+
+/** Names what is kept of one conversation: its user's id and the `session` parameter that the client chose. */
+export interface SessionKey {
+  readonly userId: string;
+  readonly sessionId: string;
+}
+
+/** An item as it is sent to a fresh upstream: a `message`, a `function_call` or a `function_call_output` with its id. */
+export type RebuildItem = Readonly<Record<string, unknown>> & { readonly id: string; readonly type: string };
+
+/** An item's place in a conversation, and what can be rebuilt of it: `null` for what cannot (audio without transcript). */
+export interface KeptItem {
+  readonly id: string;
+  /** Places grow along the conversation. */
+  readonly place: number;
+  readonly item: RebuildItem | null;
+  /** How long the audio was in which it was said, in milliseconds; 0 for text. */
+  readonly audioMs: number;
+}
+
+/** A response that was asked for and has not ended. */
+export interface DueResponse {
+  /** What asks for it (again). */
+  readonly create: RealtimeEvent;
+  /** What the client may have been told of it: its id, and those of its items so far. */
+  readonly responseId: string | null;
+  readonly itemIds: readonly string[];
+  /** How often it was asked for again. */
+  readonly retries: number;
+}
+
+/** What is kept of a session beside its items. */
+export interface SessionState {
+  /** What the client has set by `session.update`, all in one, as it went upstream; `null` for nothing. */
+  readonly config: Readonly<Record<string, unknown>> | null;
+  readonly due: readonly DueResponse[];
+  /** The `response.done` behind which nothing has been recorded yet. */
+  readonly lastEnd: RealtimeEvent | null;
+  /** Whether the client has surely been sent all that was recorded. */
+  readonly told: boolean;
+}
+
+/** A session as it is kept; its items are in the order of the conversation. */
+export interface SessionRecord extends SessionState {
+  readonly items: readonly KeptItem[];
+}
+
+/** What to change of a record, all or nothing; what is left out stays. */
+export interface SessionChanges extends Partial<SessionState> {
+  /** Items that are new or different, whatever their order. */
+  readonly put?: readonly KeptItem[];
+  /** The ids of items that go. */
+  readonly remove?: readonly string[];
+}
+
+/** The record of a session nobody has begun. */
+export const EMPTY_RECORD: SessionRecord = { config: null, due: [], lastEnd: null, told: true, items: [] };
+
+/**
+ * Where conversations are kept for those who come back. It promises:
+ *
+ * - One owner at a time: from `claim` on only who gave that `owner` may change the record, whoever had it before.
+ * - What `save` has answered `true` to, the next `claim` gives, in the order of places.
+ * - A record that was not saved to for an hour is gone, and so are a user's oldest ones beyond twenty.
+ *
+ * Each method rejects where the store cannot be reached; the same call may be made again then.
+ */
+export interface SessionStore {
+  /** Makes `owner` (unique to the caller) the owner of the record, and gives it; an empty one where there is none. */
+  claim(key: SessionKey, owner: string): Promise<SessionRecord>;
+  /** Changes the record, if only the time it is kept until; `false` where another owns it now, or it was deleted. */
+  save(key: SessionKey, owner: string, changes: SessionChanges): Promise<boolean>;
+  /** Deletes the record; does nothing where another owns it. */
+  remove(key: SessionKey, owner: string): Promise<void>;
+}
+
+/** How long a record is kept after the last time it was saved to. */
+export const KEPT_MS = 3_600_000;
+/** The records of one user; the oldest beyond that go. */
+export const MAX_SESSIONS_PER_USER = 20;
