@@ -1,0 +1,56 @@
+/** The server events of OpenAI Realtime (`RealtimeServerEvent` of the package `openai`). */
+export const SERVER_EVENTS: ReadonlySet<string> = new Set([
+  "conversation.created",
+  "conversation.item.added",
+  "conversation.item.created",
+  "conversation.item.deleted",
+  "conversation.item.done",
+  "conversation.item.input_audio_transcription.completed",
+  "conversation.item.input_audio_transcription.delta",
+  "conversation.item.input_audio_transcription.failed",
+  "conversation.item.input_audio_transcription.segment",
+  "conversation.item.retrieved",
+  "conversation.item.truncated",
+  "error",
+  "input_audio_buffer.cleared",
+  "input_audio_buffer.committed",
+  "input_audio_buffer.dtmf_event_received",
+  "input_audio_buffer.speech_started",
+  "input_audio_buffer.speech_stopped",
+  "input_audio_buffer.timeout_triggered",
+  "mcp_list_tools.completed",
+  "mcp_list_tools.failed",
+  "mcp_list_tools.in_progress",
+  "output_audio_buffer.cleared",
+  "output_audio_buffer.started",
+  "output_audio_buffer.stopped",
+  "rate_limits.updated",
+  "response.content_part.added",
+  "response.content_part.done",
+  "response.created",
+  "response.done",
+  "response.function_call_arguments.delta",
+  "response.function_call_arguments.done",
+  "response.mcp_call.completed",
+  "response.mcp_call.failed",
+  "response.mcp_call.in_progress",
+  "response.mcp_call_arguments.delta",
+  "response.mcp_call_arguments.done",
+  "response.output_audio.delta",
+  "response.output_audio.done",
+  "response.output_audio_transcript.delta",
+  "response.output_audio_transcript.done",
+  "response.output_item.added",
+  "response.output_item.done",
+  "response.output_text.delta",
+  "response.output_text.done",
+  "session.created",
+  "session.updated",
+]);
+
+/** A set of server events that also has all those which are not known here, whatever their names. */
+export class WithUnknownEvents extends Set<string> {
+  override has(type: string): boolean {
+    return super.has(type) || !SERVER_EVENTS.has(type);
+  }
+}
