@@ -66,6 +66,15 @@ export type SendResult =
   /** The mailbox is full: the message was dropped. */
   | "mailbox_full";
 
+/**
+ * A process that messages are sent to often: found once, it is not looked up again. What is sent is the same as by
+ * `Processes.send`, in the same order, and after the process has ended it is `noprocess`.
+ */
+export interface Recipient {
+  readonly pid: Pid;
+  send(topic: string, payload: unknown, bytes?: number, inFlight?: InFlight): SendResult;
+}
+
 /** A message that its sender took back before it was handled, with the size that was given for it. */
 export interface Returned extends ProcessMessage {
   readonly bytes: number;

@@ -11,6 +11,7 @@ import {
   NORMAL,
   type Pid,
   type ProcessMessage,
+  type Recipient,
   type Returned,
   type Self,
   type SendResult,
@@ -91,9 +92,12 @@ export class Processes {
    */
   send(to: Pid, topic: string, payload: unknown, bytes = 0, inFlight?: InFlight): SendResult {
     const running = this.#running.get(to);
-    return running === undefined
-      ? this.#sendAway(to, topic, payload)
-      : running.receive(topic, payload, bytes, inFlight);
+    return running === undefined ? this.#sendAway(to, topic, payload) : running.send(topic, payload, bytes, inFlight);
+  }
+
+  /** The process behind a pid or a registered name, for one who sends to it often; anywhere, or nowhere. */
+  recipient(to: Pid): Recipient {
+    return this.#running.get(to) ?? { pid: to, send: (topic, payload) => this.#sendAway(to, topic, payload) };
   }
 
   /**
@@ -104,7 +108,7 @@ export class Processes {
     const running = this.#running.get(to);
     return running === undefined
       ? this.#sendAway(to, topic, payload)
-      : running.receive(topic, payload, 0, undefined, true);
+      : running.send(topic, payload, 0, undefined, true);
   }
 
   /** Takes back, in order, the messages that wait in a mailbox and that `inFlight` is charged for. */
@@ -118,7 +122,7 @@ export class Processes {
     if (watching === undefined) return;
     if (this.#isElsewhere(pid)) this.#remote?.monitor(watcher, pid);
     else if (watched === undefined) {
-      watching.receive(EXIT, { pid, reason: "noprocess" } satisfies ExitNotice, 0, undefined, true);
+      watching.send(EXIT, { pid, reason: "noprocess" } satisfies ExitNotice, 0, undefined, true);
     } else watching.watch(watched);
   }
 
@@ -210,26 +214,26 @@ interface Owner {
 }
 
 /** One process: its behaviour, its mailbox, and who must hear of its end. */
-class Running implements Self {
-  // Most processes have none of these: a set each would double what an idle connection costs.
+class Running implements Self, Recipient {
+  // Most processes have none of these: one each would double what an idle connection costs.
   #watchers: Set<Running> | undefined;
   #watching: Set<Running> | undefined;
   #linked: Set<Running> | undefined;
   #names: Set<string> | undefined;
-  readonly #mailbox: Mailbox;
+  /** Made by the first message that has to wait. */
+  #mailbox: Mailbox | undefined;
+  readonly #options: SpawnOptions;
   readonly #owner: Owner;
   readonly #handlers: Handlers | undefined;
   readonly #inboxFunction: InboxFunction | undefined;
-  readonly #onExit: ((reason: ExitReason) => void) | undefined;
   #busy = false;
   #ended = false;
   /** Wakes the inbox function that waits for a message. */
   #wake: (() => void) | undefined;
 
   constructor(readonly pid: Pid, behaviour: Behaviour, options: SpawnOptions, owner: Owner) {
-    this.#mailbox = new Mailbox(options.maxMailboxMessages ?? 10_000, options.maxMailboxBytes ?? 16 * 1024 * 1024);
     this.#owner = owner;
-    this.#onExit = options.onExit;
+    this.#options = options;
     if (typeof behaviour === "function") this.#inboxFunction = behaviour as InboxFunction;
     else this.#handlers = behaviour as Handlers;
   }
@@ -241,24 +245,19 @@ class Running implements Self {
       .then(() => this.end(NORMAL), (error) => this.#crash(error));
   }
 
-  receive(topic: string, payload: unknown, bytes: number, inFlight?: InFlight, mustArrive = false): SendResult {
+  send(topic: string, payload: unknown, bytes = 0, inFlight?: InFlight, mustArrive = false): SendResult {
     if (this.#ended) return "noprocess";
-    if (this.#busy || this.#handlers === undefined) {
-      if (mustArrive) this.#mailbox.putAnyway(topic, payload, bytes, inFlight);
-      else if (!this.#mailbox.put(topic, payload, bytes, inFlight)) return "mailbox_full";
-      this.#wake?.();
-      return "ok";
-    }
+    if (this.#busy || this.#handlers === undefined) return this.#keep(topic, payload, bytes, inFlight, mustArrive);
     this.#busy = true;
     const pending = this.#handle(topic, payload);
     if (pending !== undefined) this.#drainAfter(pending);
-    else if (this.#mailbox.isEmpty) this.#busy = false;
+    else if (this.#mailbox === undefined || this.#mailbox.isEmpty) this.#busy = false;
     else this.#drain();
     return "ok";
   }
 
   takeBack(inFlight: InFlight): Returned[] {
-    return this.#mailbox.takeBack(inFlight);
+    return this.#mailbox?.takeBack(inFlight) ?? [];
   }
 
   monitor(pid: Pid): void {
@@ -284,11 +283,11 @@ class Running implements Self {
   end(reason: ExitReason): void {
     if (this.#ended) return;
     this.#ended = true;
-    this.#mailbox.clear();
+    this.#mailbox?.clear();
     this.#owner.ended(this.pid, this.#names ?? []);
     this.#wake?.();
     try {
-      this.#onExit?.(reason);
+      this.#options.onExit?.(reason);
     } catch (error) {
       this.#owner.crashed(this.pid, error);
     }
@@ -296,7 +295,7 @@ class Running implements Self {
     const notice: ExitNotice = { pid: this.pid, reason };
     for (const watcher of this.#watchers ?? []) {
       watcher.#watching?.delete(this);
-      watcher.receive(EXIT, notice, 0, undefined, true);
+      watcher.send(EXIT, notice, 0, undefined, true);
     }
     for (const linked of this.#linked ?? []) {
       linked.#linked?.delete(this);
@@ -322,6 +321,21 @@ class Running implements Self {
     (this.#names ??= new Set()).add(name);
   }
 
+  #keep(
+    topic: string,
+    payload: unknown,
+    bytes: number,
+    inFlight: InFlight | undefined,
+    mustArrive: boolean,
+  ): SendResult {
+    const { maxMailboxMessages = 10_000, maxMailboxBytes = 16 * 1024 * 1024 } = this.#options;
+    const mailbox = this.#mailbox ??= new Mailbox(maxMailboxMessages, maxMailboxBytes);
+    if (mustArrive) mailbox.putAnyway(topic, payload, bytes, inFlight);
+    else if (!mailbox.put(topic, payload, bytes, inFlight)) return "mailbox_full";
+    this.#wake?.();
+    return "ok";
+  }
+
   #crash(error: unknown): void {
     if (this.#ended) return;
     this.#owner.crashed(this.pid, error);
@@ -330,10 +344,9 @@ class Running implements Self {
 
   /** Runs the handler of `topic`; gives a promise where it has to be waited for. */
   #handle(topic: string, payload: unknown): Promise<unknown> | undefined {
-    // A topic comes from outside: "constructor" and its like must not find what every object inherits.
-    if (topic in Object.prototype) return undefined;
     const handler = this.#handlers![topic];
-    if (typeof handler !== "function") return undefined;
+    // A topic comes from outside: "constructor" and its like must not find what every object inherits.
+    if (typeof handler !== "function" || topic in Object.prototype) return undefined;
     try {
       const result = handler.call(this.#handlers, payload, this);
       return result instanceof Promise ? result : undefined;
@@ -349,7 +362,7 @@ class Running implements Self {
 
   #drain(): void {
     while (!this.#ended) {
-      const message = this.#mailbox.take();
+      const message = this.#mailbox?.take();
       if (message === undefined) break;
       const pending = this.#handle(message.topic, message.payload);
       if (pending !== undefined) return this.#drainAfter(pending);
@@ -359,7 +372,7 @@ class Running implements Self {
 
   async *#inbox(): AsyncGenerator<ProcessMessage> {
     while (!this.#ended) {
-      const message = this.#mailbox.take();
+      const message = this.#mailbox?.take();
       if (message !== undefined) yield message;
       else await this.#nextMessage();
     }

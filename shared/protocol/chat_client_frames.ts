@@ -4,15 +4,19 @@ import * as z from "zod/mini";
 /** The longest message body, in UTF-16 code units; the database refuses longer ones as well. */
 export const MAX_BODY_LENGTH = 16_000;
 
+/** The longest `client_id`, and the longest `ref`, in UTF-16 code units. */
+export const MAX_REFERENCE_LENGTH = 128;
+
 /** A room's id: 1 to 128 letters, digits, `.`, `_`, `:`, `-`. */
+export const ROOM_ID = /^[A-Za-z0-9._:-]{1,128}$/;
 export const RoomId = z.string().check(
-  z.regex(/^[A-Za-z0-9._:-]{1,128}$/, "must be 1 to 128 letters, digits, '.', '_', ':' or '-'"),
+  z.regex(ROOM_ID, "must be 1 to 128 letters, digits, '.', '_', ':' or '-'"),
 );
 
 const UserId = z.uuid();
 const MessageId = z.uuid();
-const ClientId = z.string().check(z.minLength(1), z.maxLength(128));
-const Ref = z.optional(z.string().check(z.maxLength(128)));
+const ClientId = z.string().check(z.minLength(1), z.maxLength(MAX_REFERENCE_LENGTH));
+const Ref = z.optional(z.string().check(z.maxLength(MAX_REFERENCE_LENGTH)));
 const Body = z.string().check(z.minLength(1), z.maxLength(MAX_BODY_LENGTH));
 const Seq = z.int().check(z.nonnegative());
 const Epoch = z.string().check(z.maxLength(64));

@@ -1,7 +1,7 @@
 import type { Authenticator, Identity } from "../auth/mod.ts";
 import type { ClientMessage, ControlMessage, JoinMessage, SendMessage } from "../connection/mod.ts";
 import type { Isolate } from "../isolate/isolate.ts";
-import type { Pid, Processes, Self } from "../process/mod.ts";
+import type { Pid, Processes, Recipient, Self } from "../process/mod.ts";
 import type { ChatClientFrame, ChatClientFrameOf, Position } from "../protocol/chat_client_frames.ts";
 import type { ChatServerFrame, Sender } from "../protocol/chat_server_frames.ts";
 import type { ErrorCode, Failure } from "../protocol/codes.ts";
@@ -60,6 +60,7 @@ export class ChatSession implements UserConnection {
   readonly #start: SessionStart;
   #rooms: SessionRooms | undefined;
   #pid: Pid = "";
+  #client: Recipient | undefined;
   #self: Self | undefined;
   #identity: Identity;
   #sender: Sender;
@@ -79,9 +80,10 @@ export class ChatSession implements UserConnection {
   }
 
   "ws.join"({ client_pid }: JoinMessage, self: Self): void {
+    const { store, rooms, processes, onError } = this.#context;
     this.#pid = client_pid;
+    this.#client = processes.recipient(client_pid);
     this.#self = self;
-    const { store, rooms, onError } = this.#context;
     const { view, position } = this.#start;
     const { userId, name } = this.#identity;
     const hears = (other: RoomView) => other.room !== view?.room && (view === undefined || other.kind === "dm");
@@ -144,9 +146,14 @@ export class ChatSession implements UserConnection {
       case "chat":
         return this.#chat(frame);
       case "edit":
-        return this.#write(frame, { kind: "edit", message_id: frame.message_id, body: frame.body });
+        return this.#write(frame, {
+          kind: "edit",
+          actor: this.#sender,
+          message_id: frame.message_id,
+          body: frame.body,
+        });
       case "delete":
-        return this.#write(frame, { kind: "delete", message_id: frame.message_id });
+        return this.#write(frame, { kind: "delete", actor: this.#sender, message_id: frame.message_id });
       case "react":
         return this.#react(frame);
       case "mark_read":
@@ -193,23 +200,17 @@ export class ChatSession implements UserConnection {
     const body = frame.body ?? frame.text;
     if (body === undefined) return this.#refuseFrame({ code: "bad_frame", message: "body: is missing" }, refOf(frame));
     const { client_id, subject, data } = frame;
-    this.#write(frame, {
-      kind: "message",
-      room,
-      body,
-      ...(client_id !== undefined && { client_id }),
-      ...(subject !== undefined && { subject }),
-      ...(data !== undefined && { data }),
-      ...(frame.type === "chat" && frame.reply_to !== undefined && { reply_to: frame.reply_to }),
-    });
+    const reply_to = frame.type === "chat" ? frame.reply_to : undefined;
+    const actor = this.#sender;
+    this.#write(frame, { kind: "message", actor, room, body, client_id, subject, data, reply_to });
   }
 
   #react({ message_id, emoji, remove = false, ...frame }: ChatClientFrameOf<"react">): void {
-    this.#write(frame, { kind: "react", message_id, emoji, remove });
+    this.#write(frame, { kind: "react", actor: this.#sender, message_id, emoji, remove });
   }
 
   #markRead(frame: ChatClientFrameOf<"mark_read">): void {
-    this.#write(frame, { kind: "read", message_id: frame.message_id }, async ({ room }) => {
+    this.#write(frame, { kind: "read", actor: this.#sender, message_id: frame.message_id }, async ({ room }) => {
       for (const scope of [room, undefined]) {
         const count = await this.#context.store.unread(this.#identity.userId, scope);
         if (count.ok) this.#context.rooms.sendToUser(this.#identity.userId, unreadFrame(count.value, scope));
@@ -338,34 +339,31 @@ export class ChatSession implements UserConnection {
   }
 
   /** Writes without waiting, so that what the client sends next goes in the same call; the answer is an `ack`. */
-  #write(frame: object, write: WriteDraft, then?: (written: Written) => Promise<void>): void {
+  #write(frame: object, write: Write, then?: (written: Written) => Promise<void>): void {
     if (this.#writes >= MAX_WRITES_UNDER_WAY) {
       return this.#refuse({ code: "overloaded", message: "Too many writes are under way: try again" }, frame);
     }
     this.#writes++;
-    this.#aside(frame, async () => {
-      try {
-        const [written] = await this.#context.store.post([{ ...write, actor: this.#sender }]);
-        if (!written!.ok) return this.#refuse(written!.error, frame);
-        this.#acknowledge(written!.value, frame);
-        await then?.(written!.value);
-      } finally {
-        this.#writes--;
-      }
-    });
+    void this.#store(frame, write, then);
   }
 
-  #acknowledge({ id, room, seq, created_at, event }: Written, frame: object): void {
-    const { client_id } = frame as { client_id?: string };
-    this.#send({
-      type: "ack",
-      ...(client_id !== undefined && { client_id }),
-      ...refMember(frame),
-      id,
-      room,
-      seq,
-      created_at,
-    });
+  /** Never rejects. */
+  async #store(frame: object, write: Write, then: ((written: Written) => Promise<void>) | undefined): Promise<void> {
+    try {
+      const [written] = await this.#context.store.post([write]);
+      if (!written!.ok) return this.#refuse(written!.error, frame);
+      this.#acknowledge(written!.value, frame);
+      if (then !== undefined) await then(written!.value);
+    } catch (error) {
+      this.#failed(error, frame);
+    } finally {
+      this.#writes--;
+    }
+  }
+
+  #acknowledge({ id, room, seq, created_at, event }: Written, frame: { client_id?: string; ref?: string }): void {
+    // What is undefined does not show in JSON.
+    this.#send({ type: "ack", client_id: frame.client_id, ref: frame.ref, id, room, seq, created_at });
     if (event !== undefined) this.#context.rooms.stored(event);
     else this.#context.rooms.storedBefore(room, seq);
   }
@@ -436,16 +434,13 @@ export class ChatSession implements UserConnection {
 
   #sendText(data: string): void {
     const frame: SendMessage = { type: "text", data };
-    this.#context.processes.send(this.#pid, "ws.send", frame);
+    this.#client?.send("ws.send", frame);
   }
 
   #close(code: number, reason: string): void {
     this.#context.processes.send(this.#pid, "ws.close", { code, reason });
   }
 }
-
-/** A write without the one who writes. */
-type WriteDraft = Write extends infer W ? W extends Write ? Omit<W, "actor"> : never : never;
 
 function senderOf({ userId, name }: Identity): Sender {
   return { id: userId, ...(name !== undefined && { name }) };

@@ -1,5 +1,5 @@
 import type { SendMessage } from "../connection/mod.ts";
-import type { Pid } from "../process/mod.ts";
+import type { Pid, Recipient } from "../process/mod.ts";
 import type { LogFrame } from "../protocol/chat_server_frames.ts";
 import type { LogEvent, Store } from "../store/store.ts";
 import { batchOf, BatchWindow } from "./batch_window.ts";
@@ -23,8 +23,8 @@ export interface Member {
 /** What a room needs of its isolate. */
 export interface RoomContext {
   readonly store: Pick<Store, "eventsSince">;
-  /** Sends a frame to a connection. */
-  readonly send: (pid: Pid, frame: SendMessage) => void;
+  /** The connection that is sent its frames, as topic `ws.send`. */
+  readonly recipient: (pid: Pid) => Recipient;
   /** Waits until a connection has room for more, or is gone. */
   readonly drained: (pid: Pid) => Promise<void>;
   /** Closes a connection that cannot be served, so that it comes back and resumes. */
@@ -68,6 +68,8 @@ const MAX_REMOVALS = 1_000;
 
 interface Seat {
   readonly member: Member;
+  /** Looked up when the member comes, as each event goes to each of them. */
+  readonly connection: Recipient;
   /** Everything up to this `seq` was sent to it. Only kept while it catches up. */
   position: number;
   left: boolean;
@@ -83,8 +85,8 @@ export class Room {
   readonly #context: RoomContext;
   readonly #seats = new Map<Pid, Seat>();
   /** Live members by how they take frames; those who catch up are in neither. */
-  readonly #single = new Set<Pid>();
-  readonly #batched = new Set<Pid>();
+  readonly #single = new Set<Recipient>();
+  readonly #batched = new Set<Recipient>();
   readonly #ring: EventRing;
   readonly #window: BatchWindow;
   readonly #early = new Map<number, LogEvent>();
@@ -107,7 +109,7 @@ export class Room {
     this.#head = at.head;
     this.#target = at.head;
     this.#ring = new EventRing(at.head, limits.ringEvents, limits.ringChars);
-    this.#window = new BatchWindow(limits.batchWindowMs, (data) => this.#sendTo(this.#batched, data));
+    this.#window = new BatchWindow(limits.batchWindowMs, (data) => sendTo(this.#batched, data));
   }
 
   get epoch(): string {
@@ -133,7 +135,7 @@ export class Room {
    * gap in between.
    */
   join(member: Member, position: number): void {
-    const seat: Seat = { member, position, left: false };
+    const seat: Seat = { member, connection: this.#context.recipient(member.pid), position, left: false };
     this.#seats.set(member.pid, seat);
     // Where the client, or the store, is ahead of this isolate, what is missing is read first: none of it twice.
     if (position === this.#head) this.#goLive(seat);
@@ -147,8 +149,8 @@ export class Room {
     if (seat === undefined) return undefined;
     seat.left = true;
     this.#seats.delete(pid);
-    this.#single.delete(pid);
-    this.#batched.delete(pid);
+    this.#single.delete(seat.connection);
+    this.#batched.delete(seat.connection);
     return seat.member;
   }
 
@@ -184,8 +186,8 @@ export class Room {
   /** Sends a passing frame to the members here: to all but one connection, or to one user's alone. */
   broadcast(data: string, { except, to }: { except?: Pid; to?: string } = {}): void {
     const frame: SendMessage = { type: "text", data };
-    for (const { member } of this.#seats.values()) {
-      if (member.pid !== except && (to === undefined || member.userId === to)) this.#context.send(member.pid, frame);
+    for (const { member, connection } of this.#seats.values()) {
+      if (member.pid !== except && (to === undefined || member.userId === to)) connection.send("ws.send", frame);
     }
   }
 
@@ -199,7 +201,7 @@ export class Room {
     this.#head = seq;
     this.#context.counters.events++;
     this.#ring.push(seq, encoded);
-    this.#sendTo(this.#single, encoded);
+    sendTo(this.#single, encoded);
     if (this.#batched.size > 0) this.#window.add(encoded);
     // What was deleted or written otherwise must not come out of memory again: the store has it as it is now.
     if (frame.type === "message_deleted" || frame.type === "message_edited") this.#ring.reset(seq);
@@ -214,12 +216,6 @@ export class Room {
     this.#remove(user_id);
   }
 
-  #sendTo(pids: ReadonlySet<Pid>, data: string): void {
-    const frame: SendMessage = { type: "text", data };
-    const { send } = this.#context;
-    for (const pid of pids) send(pid, frame);
-  }
-
   /** The user has heard of his removal, as the last event; he must not hear of anything after it. */
   #remove(userId: string): void {
     this.#window.flush();
@@ -230,11 +226,11 @@ export class Room {
   }
 
   #goLive(seat: Seat): void {
-    if (!seat.member.batch) this.#single.add(seat.member.pid);
+    if (!seat.member.batch) this.#single.add(seat.connection);
     else {
       // What waits in the window is behind the newcomer already.
       this.#window.flush();
-      this.#batched.add(seat.member.pid);
+      this.#batched.add(seat.connection);
     }
   }
 
@@ -258,8 +254,7 @@ export class Room {
 
   /** Sends frames in slices that the member can take, and moves it on. */
   async #sendReplay(seat: Seat, frames: readonly string[]): Promise<void> {
-    const { send, drained } = this.#context;
-    const { pid, batch } = seat.member;
+    const { connection, member: { pid, batch } } = seat;
     for (let from = 0; from < frames.length && !seat.left;) {
       let to = from;
       let chars = 0;
@@ -267,11 +262,10 @@ export class Room {
         chars += frames[to++]!.length;
       }
       const slice = frames.slice(from, to);
-      if (batch) send(pid, { type: "text", data: batchOf(slice) });
-      else for (const data of slice) send(pid, { type: "text", data });
+      for (const data of batch ? [batchOf(slice)] : slice) connection.send("ws.send", { type: "text", data });
       seat.position += slice.length;
       from = to;
-      if (seat.position < this.#head) await drained(pid);
+      if (seat.position < this.#head) await this.#context.drained(pid);
     }
   }
 
@@ -300,7 +294,7 @@ export class Room {
 
   #resync(seat: Seat, reason: ResyncReason): void {
     this.#context.counters.resyncs++;
-    this.#context.send(seat.member.pid, resyncFrame(this.id, reason));
+    seat.connection.send("ws.send", resyncFrame(this.id, reason));
     this.#goLive(seat);
   }
 
@@ -358,9 +352,15 @@ export class Room {
     for (const seat of this.#seats.values()) {
       seat.position = head;
       this.#context.counters.resyncs++;
-      this.#context.send(seat.member.pid, resyncFrame(this.id, reason));
+      seat.connection.send("ws.send", resyncFrame(this.id, reason));
     }
   }
+}
+
+/** One frame for all of them: it is neither encoded nor made again for each. */
+function sendTo(connections: ReadonlySet<Recipient>, data: string): void {
+  const frame: SendMessage = { type: "text", data };
+  for (const connection of connections) connection.send("ws.send", frame);
 }
 
 function resyncFrame(room: string, reason: ResyncReason): SendMessage {

@@ -1,4 +1,4 @@
-import type { FlushMessage } from "../connection/mod.ts";
+import type { FlushMessage, SendMessage } from "../connection/mod.ts";
 import type { Bus, Unsubscribe } from "../bus/bus.ts";
 import type { Pid, Processes } from "../process/mod.ts";
 import type { Peers } from "../isolate/peers.ts";
@@ -63,6 +63,7 @@ export class Rooms {
   readonly #bus: Bus;
   readonly #isolateId: string;
   readonly #context: RoomContext;
+  readonly #send: (pid: Pid, frame: SendMessage) => void;
   readonly #close: (pid: Pid, code: number, reason: string) => void;
   readonly #onError: (error: unknown) => void;
   readonly #headCheckMs: number;
@@ -107,7 +108,8 @@ export class Rooms {
     this.#close = (pid, code, reason) => processes.send(pid, "ws.close", { code, reason });
     this.#context = {
       store,
-      send: (pid, frame) => processes.send(pid, "ws.send", frame),
+    this.#send = (pid, frame) => processes.send(pid, "ws.send", frame);
+      recipient: (pid) => processes.recipient(pid),
       drained: (pid) =>
         new Promise((done) => {
           const flush: FlushMessage = { done };
@@ -352,12 +354,12 @@ export class Rooms {
   }
 
   #sendToUserHere(userId: string, data: string): void {
-    for (const { pid } of this.#users.get(userId)?.connections ?? []) this.#context.send(pid, { type: "text", data });
+    for (const { pid } of this.#users.get(userId)?.connections ?? []) this.#send(pid, { type: "text", data });
   }
 
   #sendRaw(id: string, data: string | ArrayBuffer, except?: Pid): void {
     const frame = { type: typeof data === "string" ? "text" : "binary", data } as const;
-    for (const pid of this.#rooms.get(id)?.raw.keys() ?? []) if (pid !== except) this.#context.send(pid, frame);
+    for (const pid of this.#rooms.get(id)?.raw.keys() ?? []) if (pid !== except) this.#send(pid, frame);
   }
 
   #publish(topic: string, hint: Hint): void {

@@ -18,12 +18,21 @@ export interface GroupCommitOptions {
   readonly newClientId?: () => string;
 }
 
+/** One call of `post`: settled once each of its writes is. */
+interface PostCall {
+  readonly results: Result<Written, Failure>[];
+  waiting: number;
+  readonly settle: (results: readonly Result<Written, Failure>[]) => void;
+  readonly fail: (error: unknown) => void;
+}
+
 interface WaitingWrite {
   readonly write: Write;
   readonly bytes: number;
   readonly since: number;
-  readonly settle: (result: Result<Written, Failure>) => void;
-  readonly fail: (error: unknown) => void;
+  readonly call: PostCall;
+  /** Which of its call's writes it is. */
+  readonly index: number;
 }
 
 /**
@@ -55,16 +64,22 @@ export function groupCommit(store: Store, options: GroupCommitOptions = {}): Sto
   let waitingBytes = 0;
   let isCommitting = false;
 
-  function enter(write: Write): Promise<Result<Written, Failure>> {
+  function post(writes: readonly Write[]): Promise<readonly Result<Written, Failure>[]> {
+    return new Promise((settle, fail) => {
+      if (writes.length === 0) return settle([]);
+      const call: PostCall = { results: new Array(writes.length), waiting: writes.length, settle, fail };
+      writes.forEach((write, index) => enter(write, call, index));
+    });
+  }
+
+  function enter(write: Write, call: PostCall, index: number): void {
     const bytes = bytesOf(write);
     if (waiting.length >= maxWaitingWrites || waitingBytes + bytes > maxWaitingBytes) {
-      return Promise.resolve(err(OVERLOADED));
+      return settle(call, index, err(OVERLOADED));
     }
-    return new Promise((settle, fail) => {
-      waiting.push({ write: withClientId(write, newClientId), bytes, since: Date.now(), settle, fail });
-      waitingBytes += bytes;
-      if (!isCommitting) void commitAll();
-    });
+    waiting.push({ write: withClientId(write, newClientId), bytes, since: Date.now(), call, index });
+    waitingBytes += bytes;
+    if (!isCommitting) void commitAll();
   }
 
   async function commitAll(): Promise<void> {
@@ -92,10 +107,9 @@ export function groupCommit(store: Store, options: GroupCommitOptions = {}): Sto
     for (let attempt = 0; batch.length > 0; attempt++) {
       try {
         const results = await store.post(batch.map(({ write }) => write));
-        batch.forEach(({ settle }, index) => settle(results[index]!));
-        return;
+        return batch.forEach(({ call, index }, at) => settle(call, index, results[at]!));
       } catch (error) {
-        if (!(error instanceof StoreUnavailable)) return batch.forEach(({ fail }) => fail(error));
+        if (!(error instanceof StoreUnavailable)) return batch.forEach(({ call }) => call.fail(error));
       }
       const delayMs = retryDelayMs(attempt, random());
       batch = withoutLate(batch, Date.now() + delayMs);
@@ -106,11 +120,17 @@ export function groupCommit(store: Store, options: GroupCommitOptions = {}): Sto
   /** Refuses the writes whose time will be over at `time`, and gives the others. */
   function withoutLate(batch: WaitingWrite[], time: number): WaitingWrite[] {
     const isLate = ({ since }: WaitingWrite) => time - since > giveUpAfterMs;
-    for (const { settle } of batch.filter(isLate)) settle(err(UNAVAILABLE));
+    if (!batch.some(isLate)) return batch;
+    for (const { call, index } of batch.filter(isLate)) settle(call, index, err(UNAVAILABLE));
     return batch.filter((entry) => !isLate(entry));
   }
 
-  return { ...store, post: async (writes) => await Promise.all(writes.map(enter)) };
+  return { ...store, post };
+}
+
+function settle(call: PostCall, index: number, result: Result<Written, Failure>): void {
+  call.results[index] = result;
+  if (--call.waiting === 0) call.settle(call.results);
 }
 
 /** How long to wait before try `attempt + 2`: twice as long each time, at most two seconds, and up to half less. */

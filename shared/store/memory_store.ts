@@ -163,7 +163,7 @@ export function memoryStore(options: MemoryStoreOptions = {}): MemoryStore {
       clientId: write.client_id,
       createdAt: at,
       subject: write.subject,
-      data: structuredClone(write.data ?? undefined) as Message["data"],
+      data: write.data == null ? undefined : structuredClone(write.data) as Message["data"],
       body: write.body,
       updatedAt: at,
       reactions: new Map(),

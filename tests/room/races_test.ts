@@ -1,6 +1,7 @@
 import { assert, assertEquals } from "@std/assert";
 import { memoryBus } from "../../shared/bus/memory_bus.ts";
 import { Peers } from "../../shared/isolate/peers.ts";
+import type { SendMessage } from "../../shared/connection/mod.ts";
 import { RoomCounters } from "../../shared/room/room_counters.ts";
 import { type Member, Room, ROOM_LIMITS } from "../../shared/room/room.ts";
 import { type MemoryStore, memoryStore } from "../../shared/store/memory_store.ts";
@@ -200,7 +201,13 @@ Deno.test("join() of a client that stands further on than this isolate sends it 
         return Promise.resolve({ epoch: "e", head: 12, floor: 0, events });
       },
     },
-    send: (_pid, { data }) => received.push(JSON.parse(data as string).seq),
+    recipient: (pid) => ({
+      pid,
+      send(_topic, frame) {
+        received.push(JSON.parse((frame as SendMessage).data as string).seq);
+        return "ok";
+      },
+    }),
     drained: () => Promise.resolve(),
     drop() {},
     removed() {},

@@ -35,14 +35,18 @@ function room(store: ReturnType<typeof log>, limits: Partial<RoomLimits> = {}, h
   const errors: unknown[] = [];
   const instance = new Room("r", { epoch: "e1", head }, {
     store,
-    send: (pid: string, { data }: SendMessage) => {
-      const frame = JSON.parse(data as string);
-      const frames = frame.type === "batch" ? frame.events : [frame];
-      received.set(pid, [
-        ...received.get(pid) ?? [],
-        ...frames.map((f: { seq?: number; reason?: string }) => f.seq ?? f.reason),
-      ]);
-    },
+    recipient: (pid: string) => ({
+      pid,
+      send: (_topic, payload) => {
+        const frame = JSON.parse((payload as SendMessage).data as string);
+        const frames = frame.type === "batch" ? frame.events : [frame];
+        received.set(pid, [
+          ...received.get(pid) ?? [],
+          ...frames.map((f: { seq?: number; reason?: string }) => f.seq ?? f.reason),
+        ]);
+        return "ok";
+      },
+    }),
     drained: () => Promise.resolve(),
     drop: (pid: string) => dropped.push(pid),
     removed() {},
