@@ -105,10 +105,10 @@ export class Rooms {
     peers?.onBeat(() => {
       for (const { presence } of this.#rooms.values()) presence.beat();
     });
+    this.#send = (pid, frame) => processes.send(pid, "ws.send", frame);
     this.#close = (pid, code, reason) => processes.send(pid, "ws.close", { code, reason });
     this.#context = {
       store,
-    this.#send = (pid, frame) => processes.send(pid, "ws.send", frame);
       recipient: (pid) => processes.recipient(pid),
       drained: (pid) =>
         new Promise((done) => {

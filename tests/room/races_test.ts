@@ -1,7 +1,7 @@
 import { assert, assertEquals } from "@std/assert";
 import { memoryBus } from "../../shared/bus/memory_bus.ts";
-import { Peers } from "../../shared/isolate/peers.ts";
 import type { SendMessage } from "../../shared/connection/mod.ts";
+import { Peers } from "../../shared/isolate/peers.ts";
 import { RoomCounters } from "../../shared/room/room_counters.ts";
 import { type Member, Room, ROOM_LIMITS } from "../../shared/room/room.ts";
 import { type MemoryStore, memoryStore } from "../../shared/store/memory_store.ts";
