@@ -1,5 +1,6 @@
 /** `chat`: authenticated rooms whose messages last. The protocol is in docs/protocol.md. */
 import { createAuthenticator, readAuthSettings, readSecretKeys } from "../../shared/auth/mod.ts";
+import { busMetrics } from "../../shared/bus/bus_metrics.ts";
 import { openBus } from "../../shared/bus/open_bus.ts";
 import { readBusSettings } from "../../shared/bus/read_bus_settings.ts";
 import { readSocketSettings, serveSockets } from "../../shared/connection/mod.ts";
@@ -9,11 +10,17 @@ import { connectProcesses, processes } from "../../shared/process/mod.ts";
 import { createChat } from "../../shared/room/create_chat.ts";
 import { readChatSettings } from "../../shared/room/read_chat_settings.ts";
 import { groupCommit } from "../../shared/store/group_commit.ts";
+import { measuredStore } from "../../shared/store/measured_store.ts";
+import { measuredWrites } from "../../shared/store/measured_writes.ts";
 import { memoryStore } from "../../shared/store/memory_store.ts";
 import { readStoreSettings } from "../../shared/store/read_store_settings.ts";
+import { StoreMetrics } from "../../shared/store/store_metrics.ts";
 import { supabaseStore } from "../../shared/store/supabase_store.ts";
+import { log, readLogLevel } from "../../shared/telemetry/mod.ts";
 
 const env = Deno.env.toObject();
+log.level = readLogLevel(env);
+log.bind({ function: "chat" });
 const settings = readSocketSettings(env, { maxFrameBytes: 64 * 1024 });
 const isolate = new Isolate({ id: processes.isolateId, ...settings.isolate });
 const secretKeys = readSecretKeys(env);
@@ -22,8 +29,10 @@ const bus = openBus(joining);
 const peers = new Peers({ isolateId: isolate.id, broadcast: bus });
 connectProcesses(processes, bus, peers);
 const storage = readStoreSettings(env, secretKeys[0]);
+const storeMetrics = new StoreMetrics();
+const store = measuredStore(storage.backend === "supabase" ? supabaseStore(storage) : memoryStore(), storeMetrics);
 const chat = createChat({
-  store: groupCommit(storage.backend === "supabase" ? supabaseStore(storage) : memoryStore()),
+  store: measuredWrites(groupCommit(store), storeMetrics),
   bus,
   peers,
   authenticator: createAuthenticator(readAuthSettings(env)),
@@ -35,4 +44,5 @@ const chat = createChat({
 
 const { handle, http } = chat;
 const health = () => ({ ...chat.health(), bus: { backend: joining.backend, ...bus.counters } });
-Deno.serve(serveSockets(handle, { ...settings.sockets, isolate, http, health }));
+const metrics = () => [...chat.metrics(), ...storeMetrics.families(), ...busMetrics(bus)];
+Deno.serve(serveSockets(handle, { ...settings.sockets, isolate, http, health, metrics, secretKeys }));

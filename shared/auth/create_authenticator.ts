@@ -1,5 +1,6 @@
 import type { Failure } from "../protocol/codes.ts";
 import { err, ok, type Result } from "../protocol/result.ts";
+import { inSpan } from "../telemetry/span.ts";
 import { authServer } from "./auth_server.ts";
 import { checkClaims } from "./check_claims.ts";
 import { decodeToken, looksLikeToken } from "./decode_token.ts";
@@ -124,7 +125,7 @@ export function createAuthenticator(settings: AuthSettings): Authenticator {
 
     let pending = underWay.get(hash);
     if (!pending) {
-      pending = check(token, hash).finally(() => underWay.delete(hash));
+      pending = inSpan("authenticate", {}, () => check(token, hash), codeOf).finally(() => underWay.delete(hash));
       underWay.set(hash, pending);
     }
     return await pending;
@@ -137,4 +138,8 @@ export function createAuthenticator(settings: AuthSettings): Authenticator {
       return found ? await verify(found.token) : err(NO_TOKEN);
     },
   };
+}
+
+function codeOf(result: Result<Identity, Failure>): string | undefined {
+  return result.ok ? undefined : result.error.code;
 }

@@ -1,5 +1,6 @@
+import { log } from "../telemetry/log.ts";
+
 /** Where the warnings of a bus go that was given no other place. */
 export function logWarning(message: string): void {
-  // deno-lint-ignore no-console
-  console.warn(`bus: ${message}`);
+  log.warn("bus.warning", { message });
 }
