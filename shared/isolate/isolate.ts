@@ -59,7 +59,7 @@ export class Isolate {
   readonly #drainAtMs: number;
   readonly #events: EventTarget;
   readonly #listeners = new Set<(drain: Drain) => void>();
-  readonly #onBeforeUnload: (event: Event) => void;
+  readonly #onBeforeUnload: EventListener;
   #timer: ReturnType<typeof setTimeout> | undefined;
   #drain: Drain | undefined;
   /** The age at which the drain is over, as planned. */

@@ -1,7 +1,10 @@
 /** What isolates hear each other over: a bus, as far as this needs it. */
 export interface Broadcast {
+  /** How long to wait for an answer, in milliseconds. */
+  readonly answerMs: number;
   publish(topic: string, text: string): void;
-  subscribe(topic: string, onText: (text: string) => void): () => void;
+  /** `onReady` is called when texts that are published from then on arrive, and again after each loss. */
+  subscribe(topic: string, onText: (text: string) => void, options?: { onReady?: () => void }): () => void;
 }
 
 /** What `Peers` is given. */
@@ -17,10 +20,13 @@ export interface PeersOptions {
 const TOPIC = "isolates";
 /** An isolate that misses so many beats is gone. */
 const MISSED_BEATS = 3;
+/** Most of those that fell silent are dead, and nobody will hear of them again. */
+const MAX_SILENT = 100;
 
 /**
- * The other isolates of this function, as far as they are heard of. Each says that it lives in every beat, and says
- * goodbye when it stops; one that was heard of and misses three beats is gone. What it held is to be given up then.
+ * The other isolates of this function, as far as they are heard of. Each says hello when it comes, which the others
+ * answer; that it lives in every beat; and goodbye when it stops. One that was heard of and misses three beats is gone,
+ * and what it held is to be given up then; where it had only been silent, it returns.
  */
 export class Peers {
   readonly #isolateId: string;
@@ -31,6 +37,11 @@ export class Peers {
   readonly #goneListeners = new Set<(isolateId: string) => void>();
   readonly #beatListeners = new Set<() => void>();
   readonly #startListeners = new Set<() => void>();
+  readonly #returnListeners = new Set<(isolateId: string) => void>();
+  /** Isolates that are gone without a goodbye. */
+  readonly #silent = new Set<string>();
+  /** When everyone who is there has answered the first hello. */
+  #knownAt = Infinity;
   #timer: ReturnType<typeof setInterval> | undefined;
   #unsubscribe: (() => void) | undefined;
 
@@ -45,9 +56,13 @@ export class Peers {
   /** Begins to beat and to listen; a second call changes nothing. */
   start(): void {
     if (this.#timer !== undefined) return;
-    this.#unsubscribe = this.#broadcast.subscribe(TOPIC, (text) => this.#hear(text));
-    this.#say("beat");
     this.#timer = setInterval(() => this.#beat(), this.#beatMs);
+    this.#unsubscribe = this.#broadcast.subscribe(TOPIC, (text) => this.#hear(text), {
+      onReady: () => {
+        this.#say("hello");
+        this.#knownAt = Math.min(this.#knownAt, this.#now() + this.#broadcast.answerMs);
+      },
+    });
     for (const listener of this.#startListeners) listener();
   }
 
@@ -59,17 +74,32 @@ export class Peers {
     this.#say("bye");
     this.#unsubscribe?.();
     this.#heardAt.clear();
+    this.#silent.clear();
+    this.#knownAt = Infinity;
+  }
+
+  /** The isolates that are alive; `undefined` until those that are there have had the time to say so. */
+  get others(): readonly string[] | undefined {
+    return this.#now() >= this.#knownAt ? [...this.#heardAt.keys()] : undefined;
   }
 
   /** Takes anything heard from an isolate as a sign of its life. */
   heard(isolateId: string): void {
-    if (isolateId !== this.#isolateId && this.#timer !== undefined) this.#heardAt.set(isolateId, this.#now());
+    if (isolateId === this.#isolateId || this.#timer === undefined) return;
+    this.#heardAt.set(isolateId, this.#now());
+    if (this.#silent.delete(isolateId)) { for (const listener of this.#returnListeners) listener(isolateId); }
   }
 
   /** Calls `listener` when an isolate is gone. Gives the function that ends this. */
   onGone(listener: (isolateId: string) => void): () => void {
     this.#goneListeners.add(listener);
     return () => this.#goneListeners.delete(listener);
+  }
+
+  /** Calls `listener` when an isolate that seemed to be gone is heard again. Gives the function that ends this. */
+  onReturn(listener: (isolateId: string) => void): () => void {
+    this.#returnListeners.add(listener);
+    return () => this.#returnListeners.delete(listener);
   }
 
   /** Calls `listener` whenever this isolate begins to beat. Gives the function that ends this. */
@@ -87,18 +117,27 @@ export class Peers {
   #beat(): void {
     this.#say("beat");
     const oldest = this.#now() - MISSED_BEATS * this.#beatMs;
-    for (const [isolateId, heardAt] of this.#heardAt) if (heardAt < oldest) this.#gone(isolateId);
+    for (const [isolateId, heardAt] of this.#heardAt) {
+      if (heardAt >= oldest) continue;
+      this.#silent.add(isolateId);
+      if (this.#silent.size > MAX_SILENT) this.#silent.delete(this.#silent.values().next().value!);
+      this.#gone(isolateId);
+    }
     for (const listener of this.#beatListeners) listener();
   }
 
-  #say(word: "beat" | "bye"): void {
+  #say(word: "hello" | "beat" | "bye"): void {
     this.#broadcast.publish(TOPIC, `${this.#isolateId} ${word}`);
   }
 
   #hear(text: string): void {
     const [isolateId = "", word] = text.split(" ");
-    if (word === "beat") this.heard(isolateId);
-    else if (word === "bye" && isolateId !== this.#isolateId) this.#gone(isolateId);
+    if (isolateId === this.#isolateId) return;
+    if (word === "hello") this.#say("beat");
+    if (word === "hello" || word === "beat") return this.heard(isolateId);
+    if (word !== "bye") return;
+    this.#silent.delete(isolateId);
+    this.#gone(isolateId);
   }
 
   #gone(isolateId: string): void {

@@ -146,14 +146,15 @@ export const JoinedFrame = z.object({
   seq: Seq,
   epoch: z.string(),
   resumed: z.boolean(),
-  members: z.array(PresentMember),
+  /** Left out while other isolates are still asked who is there: a `presence` with the `state` follows. */
+  members: z.optional(z.array(PresentMember)),
   ref: Ref,
 });
 export const LeftFrame = z.object({ type: z.literal("left"), room: z.string(), ref: Ref });
 export const PresenceFrame = z.object({
   type: z.literal("presence"),
   room: z.string(),
-  /** All who are here; sent once on joining. */
+  /** All who are here, in the place of what was known; sent on joining. */
   state: z.optional(z.array(PresentMember)),
   /** Who came, and who went, since. */
   joined: z.optional(z.array(PresentMember)),

@@ -111,7 +111,8 @@ export class ChatSession implements UserConnection {
     this.#greet({ room: room.id, community_id: room.id, seq, epoch: room.epoch, resumed }, heard);
     if (reason !== undefined) this.#send({ type: "resync", room: room.id, reason });
     own.enter(room, view, since, true);
-    this.#send({ type: "presence", room: room.id, state: rooms.present(room.id) });
+    const state = rooms.present(room.id);
+    if (state !== undefined) this.#send({ type: "presence", room: room.id, state });
   }
 
   "ws.message"({ type, data }: ClientMessage): Promise<void> | void {

@@ -12,35 +12,57 @@ export interface LocalPresence {
  * missed one.
  */
 export type PresenceHint =
-  /** The change that made this version; without `user`, a reminder of which version it is. */
-  | { readonly kind: "presence"; readonly version: number; readonly user?: LocalPresence }
+  /** The users that changed after version `from`, as they are at `version`; without them, a reminder of which it is. */
+  | {
+    readonly kind: "presence";
+    readonly version: number;
+    readonly from?: number;
+    readonly users?: readonly LocalPresence[];
+  }
   /** Everyone on the isolate that sends it. */
   | { readonly kind: "present"; readonly version: number; readonly users: readonly LocalPresence[] }
-  /** Asks one isolate, or all, for everyone on it. */
-  | { readonly kind: "who"; readonly of?: string };
+  /** Asks the others for everyone on them; one of which the `known` version is still right need not answer. */
+  | { readonly kind: "who"; readonly known?: Readonly<Record<string, number>> };
+
+/** What the members here are told: who came and who went, or, where they could not be told at first, who is here. */
+export interface PresenceNews {
+  readonly joined?: readonly PresentMember[];
+  readonly left?: readonly PresentMember[];
+  readonly state?: readonly PresentMember[];
+}
 
 /** What the presence of a room is given. */
 export interface PresenceOptions {
   /** The name by which the others hear of this isolate. */
   readonly isolateId: string;
-  /** Tells the members here who came and who went; `except` is a connection that knows. */
-  readonly announce: (
-    change: { joined?: readonly PresentMember[]; left?: readonly PresentMember[] },
-    except?: string,
-  ) => void;
+  /** Tells the members here; `except` is a connection that knows. */
+  readonly announce: (news: PresenceNews, except?: string) => void;
   readonly publish: (hint: PresenceHint) => void;
   /** A number above all that were given for this room on this isolate before, so that what it says now is newer. */
   readonly firstVersion: number;
   /** How long one whose last connection went is still shown, in milliseconds: one who comes back by then never left. */
   readonly leaveGraceMs: number;
+  /** How long the others have to answer, in milliseconds; 0: they answer before `ready` is over, or there are none. */
+  readonly answerMs: number;
+  /** The other isolates that are alive; `undefined`: that is not known yet. */
+  readonly others: () => readonly string[] | undefined;
 }
 
-/** A reminder follows a change after so long, for those who missed it. */
-const REMIND_AFTER_MS = 250;
-/** And for so many beats. */
+/** A bus that cannot be reached keeps nobody from seeing who is here for longer than this. */
+const LONGEST_HOLD_MS = 1_500;
+/** What changed is told at once, and again after each of these times: within the grace of one who only moved. */
+const TELL_AGAIN_AFTER_MS = [150, 250, 350, 500, 600];
+/** Changes that follow each other closely are told together. */
+const TELL_TOGETHER_MS = 50;
+/** Of changes that were told before: how many go along with a new one, and how many are told again. */
+const MOST_ALONG = 8;
+const MOST_AGAIN = 100;
+/** Who misses something waits for it to be told again before asking; not all of them for as long. */
+const ASK_BEHIND_MS = 200;
+/** A newcomer asks once more at last, for an answer that was lost. */
+const ASK_AT_LAST_MS = 1_500;
+/** Reminders for one who has missed all of that come with so many beats after a change. */
 const REMIND_BEATS = 3;
-/** A newcomer asks so often who is there, as a question may be lost as well. */
-const ASK_AT_MS = [0, 300, 1_500];
 
 /** News go out together: after so long, and a millisecond more for each who is there, as each is sent to all of them. */
 const COLLECT_MS = 20;
@@ -61,26 +83,56 @@ interface RemoteIsolate {
 /**
  * Who is in a room, by user, with a count of connections, over all isolates. The members here hear of one who comes with
  * his first connection and goes with his last, wherever they are; a hand-over or a reconnect in between shows nothing.
- * Lost hints are made good by reminders, and what an isolate held is given up when it is gone.
+ *
+ * Hints may be lost, doubled and overtaken: what changed is told several times over, who misses something asks, nobody
+ * is said to have left before the others were asked whether he is with them, and what an isolate held is given up when
+ * it is gone. Until the others have answered for the first time, or had the time to, nobody here is told anything: a
+ * list that is too short is worse than one that comes a moment later.
  */
 export class Presence {
   readonly #options: PresenceOptions;
   readonly #shown = new Map<string, Shown>();
   readonly #here = new Map<string, { name?: string; connections: number }>();
   readonly #elsewhere = new Map<string, RemoteIsolate>();
-  readonly #asking: ReturnType<typeof setTimeout>[];
+  /** Isolates that were given up with users on them. */
+  readonly #givenUp = new Set<string>();
+  readonly #timers = new Map<string, ReturnType<typeof setTimeout>>();
+  /** Users of this isolate that changed lately, each with the version that it made, oldest first. */
+  readonly #recent = new Map<string, number>();
   #version: number;
-  #reminder: ReturnType<typeof setTimeout> | undefined;
+  /** What changed up to this version is told no more. */
+  #settledVersion: number;
+  #toldVersion: number;
+  #timesTold = 0;
   #remindBeats = 0;
+  #isKnown = false;
+  /** Somebody wanted the list before it was known. */
+  #isAwaited = false;
   /** Who came and who went since the last news, and the connections that know of those who came. */
   readonly #news = { joined: new Map<string, PresentMember>(), left: new Map<string, PresentMember>() };
   #knowing = new Set<string>();
-  #newsTimer: ReturnType<typeof setTimeout> | undefined;
 
   constructor(options: PresenceOptions) {
     this.#options = options;
-    this.#version = options.firstVersion;
-    this.#asking = ASK_AT_MS.map((delayMs) => setTimeout(() => options.publish({ kind: "who" }), delayMs));
+    this.#version = this.#settledVersion = this.#toldVersion = options.firstVersion;
+    this.#after("known", Math.max(LONGEST_HOLD_MS, options.answerMs), () => this.#know());
+  }
+
+  /** What the others say is heard from now on, for the first time or again after a loss. */
+  ready(): void {
+    const { answerMs } = this.#options;
+    this.#ask();
+    if (this.#recent.size > 0) this.#tellChanges(MOST_AGAIN);
+    else if (this.#hasChanged) this.#remind();
+    if (!this.#isKnown) {
+      if (answerMs === 0) return this.#know();
+      this.#after("known", answerMs, () => this.#know());
+      this.#checkAnswers();
+    }
+    this.#after("ask once more", answerMs / 2, () => {
+      this.#ask();
+      this.#after("ask once more", ASK_AT_LAST_MS, () => this.#ask());
+    });
   }
 
   /** Counts a connection of this isolate. */
@@ -88,7 +140,7 @@ export class Presence {
     const connections = (this.#here.get(userId)?.connections ?? 0) + 1;
     this.#here.set(userId, { ...(name !== undefined && { name }), connections });
     this.#count(userId, name, 1, pid);
-    this.#publishChange(userId);
+    this.#changed(userId);
   }
 
   /** Takes one away. */
@@ -97,18 +149,18 @@ export class Presence {
     if (user === undefined) return;
     if (--user.connections === 0) this.#here.delete(userId);
     this.#count(userId, user.name, -1);
-    this.#publishChange(userId);
+    this.#changed(userId);
   }
 
   /** Takes in what another isolate says. */
   hear(isolateId: string, hint: PresenceHint): void {
     switch (hint.kind) {
       case "presence":
-        return this.#hearVersion(isolateId, hint.version, hint.user);
+        return this.#hearChanges(isolateId, hint.version, hint.from, hint.users);
       case "present":
         return this.#hearAll(isolateId, hint.version, hint.users);
       case "who":
-        if (this.#hasChanged && (hint.of === undefined || hint.of === this.#options.isolateId)) this.#publishAll();
+        if (hint.known?.[this.#options.isolateId] !== this.#version) this.#tellAll();
     }
   }
 
@@ -117,52 +169,84 @@ export class Presence {
     const isolate = this.#elsewhere.get(isolateId);
     if (isolate === undefined) return;
     this.#elsewhere.delete(isolateId);
+    if (isolate.users.size > 0) this.#givenUp.add(isolateId);
     for (const { user_id, name, connections } of isolate.users.values()) this.#count(user_id, name, -connections);
+  }
+
+  /** An isolate that was given up is there all the same: what it held has to be asked for. */
+  returned(isolateId: string): void {
+    if (this.#givenUp.delete(isolateId)) this.#ask();
   }
 
   /** Reminds the others of this isolate's version, for some beats after its last change. */
   beat(): void {
     if (this.#remindBeats === 0) return;
     this.#remindBeats--;
-    this.#options.publish({ kind: "presence", version: this.#version });
+    this.#remind();
   }
 
-  /** Everyone who is shown. */
-  list(): PresentMember[] {
+  /** Everyone who is shown; `undefined` while that is not known: then it is announced once it is. */
+  list(): PresentMember[] | undefined {
+    if (this.#isKnown) return this.#list();
+    this.#isAwaited = true;
+  }
+
+  /** Ends all timers. */
+  close(): void {
+    for (const timer of this.#timers.values()) clearTimeout(timer);
+    this.#timers.clear();
+    for (const { leaving } of this.#shown.values()) clearTimeout(leaving);
+  }
+
+  #list(): PresentMember[] {
     return [...this.#shown].map(([user_id, { name, connections }]) =>
       memberOf(user_id, name, Math.max(1, connections))
     );
   }
 
-  /** Ends all timers. */
-  close(): void {
-    for (const timer of this.#asking) clearTimeout(timer);
-    clearTimeout(this.#reminder);
-    clearTimeout(this.#newsTimer);
-    for (const { leaving } of this.#shown.values()) clearTimeout(leaving);
+  #know(): void {
+    this.#cancel("known");
+    if (this.#isKnown) return;
+    this.#isKnown = true;
+    if (!this.#isAwaited) return this.#announce();
+    this.#news.joined.clear();
+    this.#news.left.clear();
+    this.#knowing = new Set();
+    this.#options.announce({ state: this.#list() });
   }
 
-  #hearVersion(isolateId: string, version: number, user: LocalPresence | undefined): void {
-    const isolate = this.#elsewhere.get(isolateId) ?? { version: 0, users: new Map() };
-    if (version <= isolate.version) return;
-    if (user === undefined || version > isolate.version + 1) {
-      return this.#options.publish({ kind: "who", of: isolateId });
+  /** Whether all that are alive have said who is on them. */
+  #checkAnswers(): void {
+    if (!this.#isKnown && this.#options.others()?.every((isolateId) => this.#elsewhere.has(isolateId))) this.#know();
+  }
+
+  #hearChanges(
+    isolateId: string,
+    version: number,
+    from: number | undefined,
+    users: readonly LocalPresence[] | undefined,
+  ): void {
+    const isolate = this.#elsewhere.get(isolateId);
+    if (isolate !== undefined && version <= isolate.version) return;
+    if (isolate === undefined || users === undefined || from === undefined || from > isolate.version) {
+      return this.#askSoon(ASK_BEHIND_MS * (1 + Math.random() / 2));
     }
-    this.#elsewhere.set(isolateId, isolate);
     isolate.version = version;
-    this.#replace(isolate, user);
+    for (const user of users) this.#replace(isolate, user);
   }
 
   #hearAll(isolateId: string, version: number, users: readonly LocalPresence[]): void {
     const isolate = this.#elsewhere.get(isolateId) ?? { version: 0, users: new Map() };
     if (version < isolate.version) return;
     this.#elsewhere.set(isolateId, isolate);
+    this.#givenUp.delete(isolateId);
     isolate.version = version;
     const now = new Set(users.map(({ user_id }) => user_id));
     for (const user of users) this.#replace(isolate, user);
     for (const user of [...isolate.users.values()]) {
       if (!now.has(user.user_id)) this.#replace(isolate, { ...user, connections: 0 });
     }
+    this.#checkAnswers();
   }
 
   #replace(isolate: RemoteIsolate, user: LocalPresence): void {
@@ -183,6 +267,7 @@ export class Presence {
     shown.connections = Math.max(0, shown.connections + change);
     if (shown.connections === 0) {
       shown.leaving ??= setTimeout(() => this.#left(userId, shown), this.#options.leaveGraceMs);
+      this.#askBeforeLeaves();
     } else if (shown.leaving !== undefined) {
       clearTimeout(shown.leaving);
       delete shown.leaving;
@@ -199,7 +284,7 @@ export class Presence {
     const { joined, left } = this.#news;
     if (!(kind === "joined" ? left : joined).delete(member.user_id)) this.#news[kind].set(member.user_id, member);
     if (knows !== undefined) this.#knowing.add(knows);
-    if (this.#newsTimer === undefined) this.#announce();
+    if (this.#isKnown && !this.#timers.has("news")) this.#announce();
   }
 
   /** After a quiet spell at once; what comes then is collected for a while. */
@@ -207,10 +292,7 @@ export class Presence {
     const { joined, left } = this.#news;
     if (joined.size === 0 && left.size === 0) return;
     const collectMs = Math.min(MAX_COLLECT_MS, COLLECT_MS + this.#shown.size);
-    this.#newsTimer = setTimeout(() => {
-      this.#newsTimer = undefined;
-      this.#announce();
-    }, collectMs);
+    this.#after("news", collectMs, () => this.#announce());
     const change = {
       ...(joined.size > 0 && { joined: [...joined.values()] }),
       ...(left.size > 0 && { left: [...left.values()] }),
@@ -223,26 +305,99 @@ export class Presence {
     this.#options.announce(change, except);
   }
 
-  #publishChange(userId: string): void {
-    const { name, connections = 0 } = this.#here.get(userId) ?? {};
+  /** Twice within the grace of one who leaves: he may have come elsewhere, and nobody here has heard of it. */
+  #askBeforeLeaves(): void {
+    const { leaveGraceMs } = this.#options;
+    if (this.#timers.has("ask before leaves") || leaveGraceMs === 0) return;
+    this.#after("ask before leaves", leaveGraceMs / 3, () => {
+      this.#ask();
+      if (this.#shown.values().some(({ leaving }) => leaving !== undefined)) this.#askBeforeLeaves();
+    });
+  }
+
+  #askSoon(delayMs: number): void {
+    if (!this.#timers.has("ask")) this.#after("ask", delayMs, () => this.#ask());
+  }
+
+  #ask(): void {
+    if (this.#options.others()?.length === 0 && this.#isKnown) return;
+    const known = Object.fromEntries([...this.#elsewhere].map(([isolateId, { version }]) => [isolateId, version]));
+    this.#options.publish({ kind: "who", known });
+  }
+
+  #changed(userId: string): void {
     const isFirst = !this.#hasChanged;
     this.#version++;
     this.#remindBeats = REMIND_BEATS;
-    if (isFirst) this.#publishAll();
-    else this.#options.publish({ kind: "presence", version: this.#version, user: memberOf(userId, name, connections) });
-    this.#reminder ??= setTimeout(() => {
-      this.#reminder = undefined;
-      this.#options.publish({ kind: "presence", version: this.#version });
-    }, REMIND_AFTER_MS);
+    this.#recent.delete(userId);
+    this.#recent.set(userId, this.#version);
+    this.#timesTold = 0;
+    if (!this.#timers.has("tell again")) this.#tellAgainLater();
+    if (isFirst) this.#tellAll();
+    else if (!this.#timers.has("tell")) this.#tellNew();
+  }
+
+  /** Tells what has not been told, and a little of what has; then collects for a moment. */
+  #tellNew(): void {
+    if (this.#toldVersion === this.#version) return;
+    const isNew = [...this.#recent.values()].filter((version) => version > this.#toldVersion).length;
+    this.#tellChanges(isNew + MOST_ALONG);
+    this.#after("tell", TELL_TOGETHER_MS, () => this.#tellNew());
+  }
+
+  #tellAgainLater(): void {
+    const delayMs = TELL_AGAIN_AFTER_MS[this.#timesTold++];
+    if (delayMs !== undefined) {
+      return this.#after("tell again", delayMs, () => {
+        this.#tellChanges(MOST_AGAIN);
+        this.#tellAgainLater();
+      });
+    }
+    this.#recent.clear();
+    this.#settledVersion = this.#version;
+  }
+
+  #remind(): void {
+    this.#options.publish({ kind: "presence", version: this.#version });
   }
 
   get #hasChanged(): boolean {
     return this.#version > this.#options.firstVersion;
   }
 
-  #publishAll(): void {
-    const users = [...this.#here].map(([userId, { name, connections }]) => memberOf(userId, name, connections));
+  /** Tells of the users that changed last. */
+  #tellChanges(most: number): void {
+    const recent = [...this.#recent];
+    const first = Math.max(0, recent.length - most);
+    const users = recent.slice(first).map(([userId]) => this.#userHere(userId));
+    this.#toldVersion = this.#version;
+    const from = recent[first - 1]?.[1] ?? this.#settledVersion;
+    this.#options.publish({ kind: "presence", version: this.#version, from, users });
+  }
+
+  #tellAll(): void {
+    const users = [...this.#here.keys()].map((userId) => this.#userHere(userId));
+    this.#toldVersion = this.#version;
     this.#options.publish({ kind: "present", version: this.#version, users });
+  }
+
+  #userHere(userId: string): LocalPresence {
+    const { name, connections = 0 } = this.#here.get(userId) ?? {};
+    return memberOf(userId, name, connections);
+  }
+
+  #after(name: string, delayMs: number, action: () => void): void {
+    this.#cancel(name);
+    const timer = setTimeout(() => {
+      this.#timers.delete(name);
+      action();
+    }, delayMs);
+    this.#timers.set(name, timer);
+  }
+
+  #cancel(name: string): void {
+    clearTimeout(this.#timers.get(name));
+    this.#timers.delete(name);
   }
 }
 

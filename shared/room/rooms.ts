@@ -44,7 +44,7 @@ interface OpenRoom {
   readonly presence: Presence;
   /** Raw connections, and whose they are. */
   readonly raw: Map<Pid, string>;
-  readonly unsubscribe: Unsubscribe;
+  unsubscribe: Unsubscribe;
   closing?: ReturnType<typeof setTimeout>;
 }
 
@@ -101,6 +101,9 @@ export class Rooms {
     this.#peers = peers;
     peers?.onGone((isolateId) => {
       for (const { presence } of this.#rooms.values()) presence.drop(isolateId);
+    });
+    peers?.onReturn((isolateId) => {
+      for (const { presence } of this.#rooms.values()) presence.returned(isolateId);
     });
     peers?.onBeat(() => {
       for (const { presence } of this.#rooms.values()) presence.beat();
@@ -172,9 +175,12 @@ export class Rooms {
     this.#closeIfEmpty(id, open);
   }
 
-  /** Who is in a room, over all isolates. */
-  present(id: string): PresentMember[] {
-    return this.#rooms.get(id)?.presence.list() ?? [];
+  /**
+   * Who is in a room, over all isolates; `undefined` while the others are still asked, and then the members here are
+   * sent the list once they have answered.
+   */
+  present(id: string): PresentMember[] | undefined {
+    return this.#rooms.get(id)?.presence.list();
   }
 
   /** Hands on an event that a write of this isolate has stored, here and to the other isolates. */
@@ -280,19 +286,23 @@ export class Rooms {
     const known = this.#rooms.get(id);
     if (known !== undefined) return known;
     const room = new Room(id, at, this.#context);
-    const unsubscribe = this.#bus.subscribe(roomTopic(id), (text) => this.#hearRoom(id, text));
     const presence = new Presence({
       isolateId: this.#isolateId,
       firstVersion: Date.now(),
       leaveGraceMs: this.#leaveGraceMs,
-      announce: (change, except) => {
-        const frame = JSON.stringify({ type: "presence", room: id, ...change });
+      answerMs: this.#peers === undefined ? 0 : this.#bus.answerMs,
+      others: () => this.#peers === undefined ? [] : this.#peers.others,
+      announce: (news, except) => {
+        const frame = JSON.stringify({ type: "presence", room: id, ...news });
         room.broadcast(frame, except === undefined ? {} : { except });
       },
       publish: (hint) => this.#publish(roomTopic(id), hint),
     });
-    const open: OpenRoom = { room, presence, raw: new Map(), unsubscribe };
+    const open: OpenRoom = { room, presence, raw: new Map(), unsubscribe: () => {} };
     this.#rooms.set(id, open);
+    open.unsubscribe = this.#bus.subscribe(roomTopic(id), (text) => this.#hearRoom(id, text), {
+      onReady: () => presence.ready(),
+    });
     return open;
   }
 

@@ -139,7 +139,15 @@ export class SessionRooms {
     const { id, head, epoch } = room;
     const seq = Math.max(head, since ?? 0);
     const members = rooms.present(id);
-    send({ type: "joined", room: id, seq, epoch, resumed, members, ...(ref !== undefined && { ref }) });
+    send({
+      type: "joined",
+      room: id,
+      seq,
+      epoch,
+      resumed,
+      ...(members !== undefined && { members }),
+      ...(ref !== undefined && { ref }),
+    });
     if (reason !== undefined) send({ type: "resync", room: id, reason });
   }
 
@@ -214,7 +222,8 @@ export class SessionRooms {
     this.#memberSince(view).then((since) => {
       if (since === undefined || this.#closed || this.has(view.room) || this.#isLost(view.room, asOf)) return;
       const { id, epoch } = rooms.open(view);
-      send({ type: "joined", room: id, seq: since, epoch, resumed: false, members: rooms.present(id) });
+      const members = rooms.present(id);
+      send({ type: "joined", room: id, seq: since, epoch, resumed: false, ...(members !== undefined && { members }) });
       this.listen(view, since);
     }).catch(onError);
   }

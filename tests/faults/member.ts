@@ -117,7 +117,10 @@ export class Member {
       this.#isolate = isolate;
       if (room !== undefined && seq !== undefined) this.#room(room, seq);
     });
-    chat.on("joined", ({ room, seq, members }) => this.#show(this.#room(room, seq), members));
+    chat.on("joined", ({ room, seq, members }) => {
+      const record = this.#room(room, seq);
+      if (members !== undefined) this.#show(record, members);
+    });
     chat.on("new_message", (frame) => {
       this.#take(frame.message.room, { seq: frame.message.seq, body: frame.message.body });
       const { client_id: clientId } = frame.message;

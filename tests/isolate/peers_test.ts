@@ -51,6 +51,58 @@ Deno.test("anything heard of an isolate is a sign of its life; one's own word is
   }
 });
 
+Deno.test("who comes is answered by those who are there, so that all are known as soon as they had the time", async () => {
+  const clock = FakeTimers.install({ toFake: ["setInterval", "clearInterval", "setTimeout", "performance"] });
+  try {
+    const bus = memoryBus();
+    const slow = {
+      answerMs: 100,
+      publish: (topic: string, text: string) => void setTimeout(() => bus.publish(topic, text), 10),
+      subscribe: bus.subscribe,
+    };
+    const [a, b] = ["a", "b"].map((isolateId) => new Peers({ isolateId, broadcast: slow, beatMs: 1_000 }));
+    assertEquals(a!.others, undefined);
+    a!.start();
+    await clock.tickAsync(99);
+    assertEquals(a!.others, undefined);
+    await clock.tickAsync(1);
+    assertEquals(a!.others, []);
+    b!.start();
+    await clock.tickAsync(100);
+    assertEquals([a!.others, b!.others], [["b"], ["a"]]);
+    b!.stop();
+    await clock.tickAsync(10);
+    assertEquals([a!.others, b!.others], [[], undefined]);
+    a!.stop();
+  } finally {
+    clock.uninstall();
+  }
+});
+
+Deno.test("an isolate that had only been silent returns, one that said goodbye or is new does not", async () => {
+  const clock = FakeTimers.install({ toFake: ["setInterval", "clearInterval", "performance"] });
+  try {
+    const broadcast = memoryBus();
+    const peers = new Peers({ isolateId: "a", broadcast, beatMs: 1_000 });
+    const returned: string[] = [];
+    const end = peers.onReturn((isolateId) => returned.push(isolateId));
+    peers.start();
+    broadcast.publish("isolates", "b beat");
+    broadcast.publish("isolates", "c beat");
+    broadcast.publish("isolates", "c bye");
+    await clock.tickAsync(5_000);
+    for (const isolateId of ["b", "b", "c", "d"]) peers.heard(isolateId);
+    assertEquals(returned, ["b"]);
+    end();
+    await clock.tickAsync(5_000);
+    peers.heard("b");
+    assertEquals(returned, ["b"]);
+    peers.stop();
+  } finally {
+    clock.uninstall();
+  }
+});
+
 Deno.test("Peers refuses a beat that is no time", () => {
   assertThrows(() => new Peers({ isolateId: "a", broadcast: memoryBus(), beatMs: 0 }), RangeError, "beatMs");
 });

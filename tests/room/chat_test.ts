@@ -257,8 +257,9 @@ Deno.test("presence spans isolates: who is elsewhere is in the list, and a move 
   await moved.close();
   const shown: string[] = [];
   while (!shown.includes("left 1")) {
-    const { joined = [], left = [] } = await bob.nextOfType("presence") as Record<string, { user_id: string }[]>;
-    for (const { user_id } of joined) shown.push(`joined ${Number(user_id.slice(-12))}`);
+    const presence = await bob.nextOfType("presence") as Record<string, { user_id: string }[]>;
+    const { state = [], joined = [], left = [] } = presence;
+    for (const { user_id } of [...state, ...joined]) shown.push(`joined ${Number(user_id.slice(-12))}`);
     for (const { user_id } of left) shown.push(`left ${Number(user_id.slice(-12))}`);
   }
   assertEquals(shown.filter((word) => word.endsWith(" 1")), ["joined 1", "left 1"]);

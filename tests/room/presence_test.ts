@@ -1,39 +1,56 @@
 import { assert, assertEquals } from "@std/assert";
 import FakeTimers from "@sinonjs/fake-timers";
 import fc from "fast-check";
+import { seededRandom } from "../support/seeded_random.ts";
 import { Presence, type PresenceHint } from "../../shared/room/presence.ts";
 
 /** The presence of one room on several isolates, joined by a bus that `fate` decides about: 0 drops, 2 doubles, 1 delivers. */
 class Isolates {
+  /** What the members of each isolate were told, in words. */
   readonly announced: Record<string, string[]> = {};
   readonly #presences = new Map<string, Presence>();
-  readonly #fate: () => { copies: number; delayMs: number };
+  readonly #fate: (from: string, hint: PresenceHint) => { copies: number; delayMs: number };
 
-  constructor(fate: () => { copies: number; delayMs: number } = () => ({ copies: 1, delayMs: 0 })) {
+  constructor(
+    fate: (from: string, hint: PresenceHint) => { copies: number; delayMs: number } = () => ({ copies: 1, delayMs: 0 }),
+  ) {
     this.#fate = fate;
   }
 
-  open(id: string, leaveGraceMs = 1_000, firstVersion = 0): Presence {
+  /** Opens the room on an isolate, which hears nothing before `readyAfterMs`. */
+  open(id: string, { leaveGraceMs = 1_000, firstVersion = 0, answerMs = 50, readyAfterMs = 0 } = {}): Presence {
     this.announced[id] = [];
     const presence = new Presence({
       isolateId: id,
       firstVersion,
       leaveGraceMs,
-      announce: (change) => {
-        for (const [kind, members] of Object.entries(change)) {
+      answerMs,
+      others: () => [...this.#presences.keys()].filter((other) => other !== id),
+      announce: (news) => {
+        for (const [kind, members] of Object.entries(news)) {
           for (const { user_id } of members) this.announced[id]!.push(`${kind} ${user_id}`);
         }
       },
       publish: (hint) => this.#publish(id, hint),
     });
-    this.#presences.set(id, presence);
+    const stand = () => {
+      this.#presences.set(id, presence);
+      presence.ready();
+    };
+    if (readyAfterMs === 0) stand();
+    else if (readyAfterMs < Infinity) setTimeout(stand, readyAfterMs);
     return presence;
+  }
+
+  /** Gives up what an isolate holds, as one that is not heard of is given up. */
+  drop(id: string): void {
+    for (const [other, presence] of this.#presences) if (other !== id) presence.drop(id);
   }
 
   kill(id: string): void {
     this.#presences.get(id)?.close();
     this.#presences.delete(id);
-    for (const presence of this.#presences.values()) presence.drop(id);
+    this.drop(id);
   }
 
   beat(): void {
@@ -47,14 +64,25 @@ class Isolates {
   #publish(from: string, hint: PresenceHint): void {
     for (const [id, presence] of this.#presences) {
       if (id === from) continue;
-      const { copies, delayMs } = this.#fate();
+      const { copies, delayMs } = this.#fate(from, hint);
       for (let copy = 0; copy < copies; copy++) setTimeout(() => presence.hear(from, hint), delayMs * (copy + 1));
     }
   }
 }
 
 function users(presence: Presence): [string, number][] {
-  return presence.list().map(({ user_id, connections }): [string, number] => [user_id, connections]).sort();
+  return (presence.list() ?? []).map(({ user_id, connections }): [string, number] => [user_id, connections]).sort();
+}
+
+/** Whom the members of an isolate take for present after what they were told; who is there comes only once he has left. */
+function shownBy(announced: readonly string[]): string[] {
+  const shown = new Set<string>();
+  for (const word of announced) {
+    const [kind, user] = word.split(" ") as [string, string];
+    assert(kind === "left" ? shown.delete(user) : !shown.has(user), `${user} joined and left in turn`);
+    if (kind !== "left") shown.add(user);
+  }
+  return [...shown].sort();
 }
 
 /** Runs under a clock that is moved by hand. */
@@ -72,6 +100,7 @@ Deno.test("a user is announced with his first connection and with his last, over
   await withClock(async (clock) => {
     const isolates = new Isolates();
     const [a, b] = [isolates.open("A"), isolates.open("B")];
+    await clock.tickAsync(50);
     a.enter("ann", "Ann", "A.1");
     await clock.tickAsync(10);
     b.enter("ann", "Ann", "B.1");
@@ -93,6 +122,7 @@ Deno.test("a hand-over, and a kill that is followed by a reconnect, show no leav
   await withClock(async (clock) => {
     const isolates = new Isolates();
     const [a, b, c] = [isolates.open("A"), isolates.open("B"), isolates.open("C")];
+    await clock.tickAsync(50);
     a.enter("ann", "Ann", "A.1");
     c.enter("eve", "Eve", "C.1");
     await clock.tickAsync(2_000);
@@ -126,16 +156,146 @@ Deno.test("an isolate that opens a room learns who is there, though its question
   });
 });
 
+Deno.test("the first list is whole: it waits for the subscription, and for the answers of all who are alive", async () => {
+  await withClock(async (clock) => {
+    const isolates = new Isolates(() => ({ copies: 1, delayMs: 20 }));
+    isolates.open("A").enter("ann", "Ann", "A.1");
+    isolates.open("B").enter("bob", "Bob", "B.1");
+    await clock.tickAsync(20_000);
+    const c = isolates.open("C", { readyAfterMs: 300, answerMs: 1_000 });
+    c.enter("eve", "Eve", "C.1");
+    assertEquals(c.list(), undefined);
+    await clock.tickAsync(330);
+    assertEquals(c.list(), undefined);
+    assertEquals(isolates.announced.C, [], "nobody is told a part of it");
+    await clock.tickAsync(20);
+    assertEquals(isolates.announced.C!.toSorted(), ["state ann", "state bob", "state eve"]);
+    assertEquals(users(c), [["ann", 1], ["bob", 1], ["eve", 1]]);
+    const d = isolates.open("D");
+    assertEquals(d.list(), undefined);
+    await clock.tickAsync(45);
+    assertEquals(users(d).length, 3);
+    await clock.tickAsync(20_000);
+    assertEquals(isolates.announced.C!.length, 3);
+    isolates.close();
+  });
+});
+
+Deno.test("a list waits no longer than the others have to answer, and 1.5 s for a bus that is out of reach", async () => {
+  await withClock(async (clock) => {
+    const isolates = new Isolates(() => ({ copies: 0, delayMs: 0 }));
+    isolates.open("A").enter("ann", "Ann", "A.1");
+    const b = isolates.open("B", { readyAfterMs: 100, answerMs: 150 });
+    b.enter("bob", "Bob", "B.1");
+    assertEquals(b.list(), undefined);
+    await clock.tickAsync(249);
+    assertEquals(isolates.announced.B, []);
+    await clock.tickAsync(1);
+    assertEquals(isolates.announced.B, ["state bob"]);
+    const c = isolates.open("C", { readyAfterMs: Infinity });
+    await clock.tickAsync(1_499);
+    assertEquals(c.list(), undefined);
+    await clock.tickAsync(1);
+    assertEquals(users(c), []);
+    c.close();
+    isolates.close();
+  });
+});
+
+Deno.test("one who moves is never said to have left, however much the bus loses", async () => {
+  for (let seed = 1; seed <= 40; seed++) {
+    await withClock(async (clock) => {
+      const random = seededRandom(seed);
+      const isolates = new Isolates(() => ({ copies: random() < 0.25 ? 0 : 1, delayMs: Math.floor(random() * 50) }));
+      const presences = ["A", "B", "C"].map((id) => isolates.open(id, { leaveGraceMs: 2_000 }));
+      await clock.tickAsync(2_000);
+      presences[0]!.enter("ann", "Ann", "1");
+      await clock.tickAsync(10_000);
+      for (let move = 1; move <= 20; move++) {
+        presences[move % 3]!.enter("ann", "Ann", `${move + 1}`);
+        await clock.tickAsync(100);
+        presences[(move - 1) % 3]!.exit("ann");
+        await clock.tickAsync(4_000);
+      }
+      for (const [id, announced] of Object.entries(isolates.announced)) {
+        assertEquals(announced, ["joined ann"], `isolate ${id}, seed ${seed}`);
+      }
+      isolates.close();
+    });
+  }
+});
+
+Deno.test("before one is said to have left, the others are asked whether he is with them", async () => {
+  await withClock(async (clock) => {
+    const isolates = new Isolates((from, { kind }) => ({
+      copies: from === "B" && kind === "presence" ? 0 : 1,
+      delayMs: 1,
+    }));
+    const [a, b, c] = ["A", "B", "C"].map((id) => isolates.open(id));
+    b!.enter("bob", "Bob", "B.1");
+    a!.enter("ann", "Ann", "A.1");
+    await clock.tickAsync(10_000);
+    b!.enter("ann", "Ann", "B.2");
+    a!.exit("ann");
+    await clock.tickAsync(10_000);
+    assertEquals(users(c!), [["ann", 1], ["bob", 1]]);
+    assertEquals(isolates.announced.C!.length, 2);
+    isolates.close();
+  });
+});
+
+Deno.test("an isolate that was only silent is asked again what it holds", async () => {
+  await withClock(async (clock) => {
+    let isSilent = false;
+    const isolates = new Isolates(() => ({ copies: isSilent ? 0 : 1, delayMs: 1 }));
+    const [a, b] = [isolates.open("A"), isolates.open("B")];
+    a.enter("ann", "Ann", "A.1");
+    await clock.tickAsync(20_000);
+    isSilent = true;
+    isolates.drop("A");
+    await clock.tickAsync(20_000);
+    assertEquals(users(b), []);
+    isSilent = false;
+    b.returned("A");
+    await clock.tickAsync(100);
+    assertEquals(users(b), [["ann", 1]]);
+    isolates.close();
+  });
+});
+
+Deno.test("who changes often is told of in hints of bounded size, and asked for only by who missed more", async () => {
+  await withClock(async (clock) => {
+    const sizes: number[] = [];
+    const presence = new Presence({
+      isolateId: "A",
+      firstVersion: 0,
+      leaveGraceMs: 1_000,
+      answerMs: 0,
+      others: () => ["B"],
+      announce() {},
+      publish: (hint) => "users" in hint && sizes.push(hint.users!.length),
+    });
+    presence.ready();
+    for (let n = 0; n < 1_000; n++) {
+      presence.enter(`u${n}`, undefined, `A.${n}`);
+      if (n % 10 === 9) await clock.tickAsync(10);
+    }
+    await clock.tickAsync(20_000);
+    assert(sizes.length < 60 && Math.max(...sizes) <= 100, `${sizes}`);
+    presence.close();
+  });
+});
+
 Deno.test("a room that was closed and opened again on an isolate is heard of again", async () => {
   await withClock(async (clock) => {
     const isolates = new Isolates();
     const b = isolates.open("B");
-    const first = isolates.open("A", 1_000, 1_000);
+    const first = isolates.open("A", { firstVersion: 1_000 });
     first.enter("ann", "Ann", "A.1");
     first.exit("ann");
     await clock.tickAsync(3_000);
     first.close();
-    isolates.open("A", 1_000, 2_000).enter("ann", "Ann", "A.2");
+    isolates.open("A", { firstVersion: 2_000 }).enter("ann", "Ann", "A.2");
     await clock.tickAsync(3_000);
     assertEquals(users(b), [["ann", 1]]);
     isolates.close();
@@ -189,15 +349,7 @@ Deno.test("lists equal the truth within three beats, however the bus drops, doub
           const expected = [...totals].filter(([, count]) => count > 0).sort();
           for (const [id, presence] of presences) {
             assertEquals(users(presence), expected, `isolate ${id}`);
-            const balance = new Map<string, number>();
-            for (const word of isolates.announced[id]!) {
-              const [kind, user] = word.split(" ") as [string, string];
-              balance.set(user, (balance.get(user) ?? 0) + (kind === "joined" ? 1 : -1));
-            }
-            for (const [user, count] of balance) {
-              assert(count === 0 || count === 1, `${user} joined and left in turn`);
-              assertEquals(count === 1, expected.some(([shown]) => shown === user));
-            }
+            assertEquals(shownBy(isolates.announced[id]!), expected.map(([user]) => user));
           }
           isolates.close();
         });
@@ -214,9 +366,12 @@ Deno.test("news are collected: many who come at once are one frame, and who come
       isolateId: "A",
       firstVersion: 0,
       leaveGraceMs: 0,
+      answerMs: 0,
+      others: () => [],
       announce: (change, except) => frames.push([change, except]),
       publish() {},
     });
+    presence.ready();
     for (let n = 0; n < 200; n++) presence.enter(`u${n}`, undefined, `A.${n}`);
     assertEquals(frames, [[{ joined: [{ user_id: "u0", connections: 1 }] }, "A.0"]], "the first is news at once");
     presence.exit("u7");

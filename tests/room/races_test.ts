@@ -1,4 +1,5 @@
 import { assert, assertEquals } from "@std/assert";
+import type { SubscribeOptions } from "../../shared/bus/bus.ts";
 import { memoryBus } from "../../shared/bus/memory_bus.ts";
 import type { SendMessage } from "../../shared/connection/mod.ts";
 import { Peers } from "../../shared/isolate/peers.ts";
@@ -269,7 +270,8 @@ Deno.test("presence shows no ghost of an isolate that died while nobody was here
     publish: (topic: string, text: string) => {
       if (alive) bus.publish(topic, text);
     },
-    subscribe: (topic: string, onText: (text: string) => void) => bus.subscribe(topic, (text) => alive && onText(text)),
+    subscribe: (topic: string, onText: (text: string) => void, options?: SubscribeOptions) =>
+      bus.subscribe(topic, (text) => alive && onText(text), options),
   };
   const peers = (isolateId: string, broadcast: typeof bus) => new Peers({ isolateId, broadcast, beatMs: 50 });
   await using one = serveChat({ bus, lingerMs: 20_000, peers: peers("one", bus) });
