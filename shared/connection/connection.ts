@@ -69,6 +69,16 @@ export interface DrainMessage extends Pick<Drain, "reason" | "graceMs"> {
   readonly afterMs: number;
 }
 
+/**
+ * `ws.hand_over`, to a target that asked for it (`RelayOptions.handsOver`): the client has to go to another isolate. Call
+ * `ready` when it may, within the grace of the drain; then it is closed in any case. Comes again where the drain is hurried.
+ */
+export interface HandOverMessage {
+  readonly client_pid: Pid;
+  readonly reason: string;
+  readonly ready: () => void;
+}
+
 /** `ws.flush`: call `done` once what was sent has mostly left, or the connection is gone. For a sender on this isolate. */
 export interface FlushMessage {
   readonly done: () => void;
@@ -109,6 +119,7 @@ export class Connection {
   readonly #context: ConnectionContext;
   readonly #socket: WebSocket;
   readonly #controlFrames: boolean;
+  readonly #asksTarget: boolean;
   readonly #rate: RateLimiter;
   readonly #inFlight: InFlight = { messages: 0, bytes: 0 };
   readonly #release: () => void;
@@ -127,7 +138,7 @@ export class Connection {
   /** A drain that began before the socket was open. */
   #drain: DrainMessage | undefined;
   /** When the client was told to go, and when it is closed if it has not. */
-  #leaving: { at: number; until: number; timer?: Timer } = { at: Infinity, until: Infinity };
+  #leaving: { at: number; until: number; timer?: Timer; asking?: Timer } = { at: Infinity, until: Infinity };
   /** At most so many bytes are buffered: asking the socket with every frame costs a tenth of sending it. */
   #mostBuffered = 0;
   #isOpen = false;
@@ -137,6 +148,7 @@ export class Connection {
     this.#context = context;
     this.#socket = socket;
     this.#controlFrames = options.controlFrames;
+    this.#asksTarget = relay.hands_over === true;
     this.#rate = new RateLimiter(context.options);
     this.#target = this.#resolve(relay.target_pid);
     this.#messageTopic = relay.message_topic;
@@ -210,10 +222,13 @@ export class Connection {
     // A second drain hurries the first one: the client's own moment stays where it was sooner.
     const now = Date.now();
     const afterMs = Math.max(0, Math.min(drain.afterMs, this.#leaving.at - now));
-    const closeMs = Math.min(afterMs + (this.#controlFrames ? graceMs : 0), this.#leaving.until - now);
+    const hasGrace = this.#controlFrames || this.#asksTarget;
+    const closeMs = Math.min(afterMs + (hasGrace ? graceMs : 0), this.#leaving.until - now);
     this.#cancel(this.#leaving.timer);
+    this.#cancel(this.#leaving.asking);
     const timer = this.#after(closeMs, () => this.#handOver(reason));
-    this.#leaving = { at: now + afterMs, until: now + closeMs, timer };
+    const asking = this.#asksTarget ? this.#after(afterMs, () => this.#askTarget(reason)) : undefined;
+    this.#leaving = { at: now + afterMs, until: now + closeMs, timer, asking };
     this.#sendFrame({ type: "reconnect", after_ms: afterMs, reason });
   }
 
@@ -372,6 +387,11 @@ export class Connection {
   #dropSlowReader(): void {
     this.#count("slow_reader");
     this.#close(1013, "slow_reader", "slow_reader");
+  }
+
+  #askTarget(reason: string): void {
+    const message: HandOverMessage = { client_pid: this.pid, reason, ready: () => this.#handOver(reason) };
+    this.#context.processes.notify(this.#target, "ws.hand_over", message);
   }
 
   #handOver(reason: string): void {

@@ -8,6 +8,7 @@ export type {
   CloseMessage,
   ControlMessage,
   FlushMessage,
+  HandOverMessage,
   HeartbeatMessage,
   JoinMessage,
   LeaveMessage,

@@ -26,6 +26,8 @@ export interface Relay {
   readonly heartbeat_interval?: string;
   /** Default `{}`. */
   readonly metadata: Metadata;
+  /** See `RelayOptions.handsOver`. */
+  readonly hands_over?: boolean;
 }
 
 /** How a connection is handed over. */
@@ -38,6 +40,11 @@ export interface RelayOptions {
    * them the client learns by the close code alone, which is what a stream of another protocol needs.
    */
   controlFrames?: boolean;
+  /**
+   * Whether the target is asked by `ws.hand_over` when the connection has to leave this isolate, and may take the grace of
+   * the drain to come to an end of what it is at; default false: it hears of it by `ws.leave`.
+   */
+  handsOver?: boolean;
   /** The subprotocol to answer with, where it was offered; else the first that was offered and is no credential. */
   protocol?: string;
 }
@@ -49,6 +56,7 @@ export function relayTo(target: Pid, options: RelayOptions = {}): Response {
     message_topic: options.messageTopic,
     heartbeat_interval: options.heartbeatInterval,
     metadata: options.metadata,
+    hands_over: options.handsOver || undefined,
   };
   const headers = new Headers({ [RELAY_HEADER]: asciiJson(relay) });
   if (options.controlFrames === false) headers.set(CONTROL_FRAMES_HEADER, "off");
@@ -60,17 +68,19 @@ export function relayTo(target: Pid, options: RelayOptions = {}): Response {
 export function parseRelay(header: string): Relay {
   const relay = JSON.parse(header) as Partial<Relay> | null;
   if (typeof relay !== "object" || relay === null) invalid("it", "a JSON object", header);
-  const { target_pid, message_topic = MESSAGE_TOPIC, heartbeat_interval, metadata = {} } = relay;
+  const { target_pid, message_topic = MESSAGE_TOPIC, heartbeat_interval, metadata = {}, hands_over } = relay;
   if (typeof target_pid !== "string" || target_pid === "") invalid("target_pid", "a pid", target_pid);
   if (typeof message_topic !== "string" || message_topic === "") invalid("message_topic", "a topic", message_topic);
   if (typeof metadata !== "object" || metadata === null || Array.isArray(metadata)) {
     invalid("metadata", "an object", metadata);
   }
-  if (heartbeat_interval === undefined) return { target_pid, message_topic, metadata };
+  if (hands_over !== undefined && typeof hands_over !== "boolean") invalid("hands_over", "true or false", hands_over);
+  const optional = hands_over ? { hands_over } : {};
+  if (heartbeat_interval === undefined) return { target_pid, message_topic, metadata, ...optional };
   if (typeof heartbeat_interval !== "string" || !parseDurationMs(heartbeat_interval)) {
     invalid("heartbeat_interval", 'a duration such as "30s"', heartbeat_interval);
   }
-  return { target_pid, message_topic, heartbeat_interval, metadata };
+  return { target_pid, message_topic, heartbeat_interval, metadata, ...optional };
 }
 
 /** JSON in ASCII, since a header holds no other characters: a name in any script must pass. */

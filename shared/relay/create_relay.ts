@@ -31,7 +31,7 @@ export function createRelay(options: RelayOptions): SocketHandler {
   const { authenticator, missing = {}, limits, processes = defaultProcesses, metrics = new RelayMetrics() } = options;
   const upstreams = new Map(options.upstreams.map((upstream) => [upstream.name, upstream]));
 
-  return async (request) => {
+  return async (request, { isolate }) => {
     const token = findRelayToken(request);
     const identity = token === undefined
       ? await authenticator.authenticate(request)
@@ -46,13 +46,24 @@ export function createRelay(options: RelayOptions): SocketHandler {
       return refuse({ code: "upstream_not_found", message: notFound(name, upstream, missing) });
     }
 
+    const client = {
+      userId: identity.value.userId,
+      query: searchParams,
+      address,
+      waitUntil: (promise: Promise<unknown>) => isolate.waitUntil(promise),
+    };
+    const intercepted = upstream.intercept?.(client);
+    if (intercepted?.ok === false) return refuse(intercepted.error);
+    const interceptor = intercepted?.value;
+
     const onFailure = options.onFailure ?? ((message) => {
       log.error("upstream.failed", { request_id: requestId(request), upstream: name, message });
     });
-    const pipe = new Pipe({ upstream, address, processes, limits, counters: metrics.of(name), onFailure });
+    const pipe = new Pipe({ upstream, address, processes, interceptor, limits, counters: metrics.of(name), onFailure });
     return relayTo(processes.spawn(pipe, { onExit: () => pipe.dispose() }), {
       metadata: metadataOf(identity.value),
       controlFrames: false,
+      handsOver: interceptor !== undefined,
       protocol: commonProtocol(request.headers.get("sec-websocket-protocol"), upstream.protocols),
     });
   };

@@ -1,4 +1,4 @@
-import type { ClientMessage, CloseMessage, JoinMessage, LeaveMessage } from "../connection/mod.ts";
+import type { ClientMessage, CloseMessage, HandOverMessage, JoinMessage, LeaveMessage } from "../connection/mod.ts";
 import { closeReason } from "../connection/close_reason.ts";
 import type { Pid, Processes, Self } from "../process/mod.ts";
 import type { ErrorCode } from "../protocol/codes.ts";
@@ -8,6 +8,7 @@ import { exceedsBytes, type FrameData } from "./frame_queue.ts";
 import { log } from "../telemetry/log.ts";
 import { inSpan } from "../telemetry/span.ts";
 import { handshakeStatus } from "./handshake_status.ts";
+import type { Interceptor, PipeEnds } from "./interceptor.ts";
 import { Outlet } from "./outlet.ts";
 import { UpstreamCounters } from "./relay_metrics.ts";
 import { SocketSink } from "./socket_sink.ts";
@@ -30,6 +31,8 @@ export interface PipeOptions {
   readonly upstream: Pick<Upstream, "name" | "redact">;
   readonly address: UpstreamAddress;
   readonly processes: Processes;
+  /** What stands between both sides; default nothing. */
+  readonly interceptor?: Interceptor;
   readonly limits?: Partial<PipeLimits>;
   /** What the pipes to this upstream have done: this one adds to it. */
   readonly counters?: UpstreamCounters;
@@ -51,7 +54,8 @@ interface Dialled {
  *
  * Frames for a side that is slow wait in a bounded queue; beyond that both sides are closed (1013). Where one side closes, the
  * other gets what was sent before, then a close that says the same (`closeForClient`, `closeForUpstream`). A client that
- * leaves before the upstream is open takes what it queued with it.
+ * leaves before the upstream is open takes what it queued with it. Where there is an interceptor, it decides when to dial and
+ * what goes on, and the rest holds for what it lets through.
  *
  * Run it with `onExit: () => pipe.dispose()`, so that an end from outside closes the upstream as well.
  */
@@ -60,9 +64,11 @@ export class Pipe {
   readonly #limits: PipeLimits;
   readonly #counters: UpstreamCounters;
   #isCounted = false;
+  #interceptor: Interceptor | undefined;
   /** Ends the span of the dial, with the error code where it failed. */
-  readonly #dialled = Promise.withResolvers<ErrorCode | undefined>();
+  #dialled = Promise.withResolvers<ErrorCode | undefined>();
   #client: Pid = "";
+  #hasLeft = false;
   #toClient: Outlet | undefined;
   #upstream: Dialled | undefined;
   #isOpen = false;
@@ -71,6 +77,7 @@ export class Pipe {
 
   constructor(options: PipeOptions) {
     this.#options = options;
+    this.#interceptor = options.interceptor;
     this.#counters = options.counters ?? new UpstreamCounters();
     this.#limits = {
       connectTimeoutMs: options.limits?.connectTimeoutMs ?? 10_000,
@@ -87,18 +94,25 @@ export class Pipe {
     this.#counters.opened++;
     this.#counters.open++;
     this.#isCounted = true;
-    this.#dial();
+    if (this.#interceptor === undefined) this.#dial();
+    else this.#interceptor.joined(this.#ends());
   }
 
   "ws.message"({ data }: ClientMessage): void {
     this.#counters.framesUp++;
     this.#counters.bytesUp += typeof data === "string" ? data.length : data.byteLength;
-    if (this.#upstream === undefined || this.#upstream.outlet.push(data)) return;
-    const cause = this.#isOpen ? "The upstream reads too slowly" : "Too much was sent before the upstream opened";
-    this.#giveUp(1013, "overloaded", cause);
+    if (this.#interceptor === undefined) this.#sendUp(data);
+    else this.#interceptor.fromClient(data);
+  }
+
+  "ws.hand_over"({ ready }: HandOverMessage): void {
+    const goOnceRead = () => this.#toClient?.end(ready);
+    if (this.#interceptor === undefined) goOnceRead();
+    else this.#interceptor.drain(goOnceRead);
   }
 
   "ws.leave"(message: LeaveMessage, self: Self): void {
+    this.#leaveInterceptor(message);
     this.#toClient?.clear();
     const upstream = this.#upstream;
     if (upstream === undefined || !this.#isOpen) return self.exit();
@@ -117,14 +131,44 @@ export class Pipe {
     if (this.#isCounted) this.#counters.open--;
     this.#isCounted = false;
     this.#dialled.resolve(undefined);
+    this.#leaveInterceptor({ reason: "exited" });
     this.#toClient?.clear();
     this.#hangUp({ code: CLIENT_GONE, reason: "closed" });
+  }
+
+  #ends(): PipeEnds {
+    return {
+      dial: () => this.#hasLeft || this.#dial(),
+      toClient: (data) => this.#sendDown(data),
+      toUpstream: (data) => this.#sendUp(data),
+      end: (code, reason) => {
+        this.#hangUp({ code: CLIENT_GONE, reason });
+        this.#closeClientAfterAll({ code, reason });
+      },
+    };
+  }
+
+  #sendUp(data: FrameData): void {
+    if (this.#upstream === undefined || this.#upstream.outlet.push(data)) return;
+    const cause = this.#isOpen ? "The upstream reads too slowly" : "Too much was sent before the upstream opened";
+    this.#giveUp(1013, "overloaded", cause);
+  }
+
+  #sendDown(data: FrameData): void {
+    if (!this.#toClient?.push(data)) this.#giveUp(1013, "slow_reader", "The client reads too slowly");
+  }
+
+  #leaveInterceptor(message: Pick<LeaveMessage, "reason" | "close">): void {
+    this.#hasLeft = true;
+    this.#interceptor?.left(message);
+    this.#interceptor = undefined;
   }
 
   #dial(): void {
     const { address: { url, protocols }, upstream: { name } } = this.#options;
     const { connectTimeoutMs } = this.#limits;
     const startedAt = performance.now();
+    this.#dialled = Promise.withResolvers();
     void inSpan("upstream.dial", { upstream: name }, () => this.#dialled.promise, (code) => code);
     let socket: WebSocket;
     try {
@@ -164,11 +208,13 @@ export class Pipe {
     if (exceedsBytes(data, maxQueuedBytes)) {
       return this.#giveUp(1009, "too_large", `The upstream sent a frame of more than ${maxQueuedBytes} bytes`);
     }
-    if (!this.#toClient?.push(data)) this.#giveUp(1013, "slow_reader", "The client reads too slowly");
+    if (this.#interceptor === undefined) this.#sendDown(data);
+    else this.#interceptor.fromUpstream(data);
   }
 
   #closed(code: number, reason: string): void {
     const { name, redact } = this.#options.upstream;
+    if (this.#goesOn(code, redact(reason))) return;
     this.#hangUp({ reason: "" });
     this.#closeClientAfterAll(closeForClient(name, code, redact(reason)));
   }
@@ -181,7 +227,15 @@ export class Pipe {
       return this.#fail(4502, "upstream_failed", `"${name}" refused the connection with status ${status}`);
     }
     const message = `"${name}" ${this.#isOpen ? "broke off" : "did not take"} the connection`;
+    if (this.#goesOn(1006, message)) return;
     this.#fail(4502, "upstream_failed", message, cause);
+  }
+
+  /** Whether the interceptor goes on without an upstream that was open and is gone. */
+  #goesOn(code: number, reason: string): boolean {
+    if (!this.#isOpen || this.#interceptor === undefined) return false;
+    this.#hangUp({ reason: "" });
+    return this.#interceptor.upstreamLost(code, reason);
   }
 
   /** Ends both sides for a fault of the upstream, which its operator should hear of. */
@@ -217,6 +271,7 @@ export class Pipe {
     if (this.#upstream === undefined) return;
     const { socket, sink, outlet } = this.#upstream;
     this.#upstream = undefined;
+    this.#isOpen = false;
     sink.dispose();
     outlet.clear();
     // Deno 2.1.4 does not give up a handshake that it has begun, but closes the socket should it succeed after all.

@@ -1,7 +1,22 @@
+import type { Failure } from "../protocol/codes.ts";
+import type { Result } from "../protocol/result.ts";
+import type { Interceptor } from "./interceptor.ts";
+
 /** Where to dial, with the credentials in it: for `new WebSocket` and nothing else. */
 export interface UpstreamAddress {
   readonly url: URL;
   readonly protocols: readonly string[];
+}
+
+/** A client on its way to an upstream. */
+export interface PipedClient {
+  readonly userId: string;
+  /** The query that it came with. */
+  readonly query: URLSearchParams;
+  /** Where the upstream will be dialled. */
+  readonly address: UpstreamAddress;
+  /** Keeps the isolate until a promise has settled, for what is to be done once the client has gone. */
+  waitUntil(promise: Promise<unknown>): void;
 }
 
 /** A server that clients may reach through the relay. Its secret shows in no property of it. */
@@ -16,6 +31,8 @@ export interface Upstream {
   address(path: string, query: URLSearchParams): UpstreamAddress | undefined;
   /** `text` with the secret, should it be in there, replaced. */
   redact(text: string): string;
+  /** What stands in a client's pipe, or why it may not have one; left out, frames pass as they are. */
+  readonly intercept?: (client: PipedClient) => Result<Interceptor, Failure>;
 }
 
 /** How an upstream is defined. */

@@ -1,6 +1,6 @@
 import { assert, assertEquals } from "@std/assert";
 import { type Clock, install } from "@sinonjs/fake-timers";
-import { type LeaveMessage, refuse, relayTo } from "../../shared/connection/mod.ts";
+import { type HandOverMessage, type LeaveMessage, refuse, relayTo } from "../../shared/connection/mod.ts";
 import type { Processes } from "../../shared/process/mod.ts";
 import { eventually } from "../support/eventually.ts";
 import { RawSocket } from "../support/raw_socket.ts";
@@ -207,6 +207,31 @@ Deno.test("without control frames a drain closes 1012 at the connection's moment
     assertEquals(await client.closed, { code: 1012, reason: "hand_over: cpu" });
     assertEquals(client.waiting, []);
   }
+});
+
+Deno.test("a target that asked for it says within the grace when its connection may go, and is not waited for beyond", async () => {
+  using clock = stopTime();
+  await using kernel = startKernel(() => relayTo(target.pid, { controlFrames: false, handsOver: true }));
+  const target = kernel.spawnTarget();
+  const [quick, slow] = await Promise.all([kernel.connect("/quick"), kernel.connect("/slow")]);
+  for (const _ of [quick, slow]) await target.next("ws.join");
+  drain(kernel.events, "cpu");
+  clock.tick(1_000);
+  const asked: HandOverMessage[] = [await target.next("ws.hand_over"), await target.next("ws.hand_over")];
+  assertEquals(asked.map(({ reason }) => reason), ["cpu", "cpu"]);
+  asked[0]!.ready();
+  asked[0]!.ready();
+  const first = await Promise.race([quick!.closed.then(() => quick!), slow!.closed.then(() => slow!)]);
+  assertEquals((await target.next("ws.leave")).reason, "hand_over");
+  assertEquals(kernel.processes.isAlive(asked[1]!.client_pid), true);
+  clock.tick(1_500);
+  for (const client of [first, quick, slow]) {
+    assertEquals(await client!.closed, { code: 1012, reason: "hand_over: cpu" });
+    assertEquals(client!.waiting, []);
+  }
+  assertEquals((await target.next("ws.leave")).reason, "hand_over");
+  await kernel.idle(1);
+  assertEquals(clock.countTimers(), 0);
 });
 
 Deno.test("an isolate that drains refuses new sockets 1013, and so those whose handler was at work", async () => {

@@ -34,6 +34,7 @@ Deno.test("parseRelay() names what is wrong", () => {
     ["7", "it of X-WS-Relay must be a JSON object"],
     ["{}", "target_pid of X-WS-Relay must be a pid: current value is undefined"],
     ['{"target_pid":"a.1","message_topic":1}', "message_topic of X-WS-Relay must be a topic: current value is 1"],
+    ['{"target_pid":"a.1","hands_over":"x"}', 'hands_over of X-WS-Relay must be true or false: current value is "x"'],
     ['{"target_pid":"a.1","metadata":"x"}', 'metadata of X-WS-Relay must be an object: current value is "x"'],
     ['{"target_pid":"a.1","heartbeat_interval":"1d"}', 'must be a duration such as "30s": current value is "1d"'],
   ];

@@ -38,6 +38,13 @@ export type Passed = RealtimeEvent | undefined;
  * (members that appear twice, too); only an `input_audio_buffer.append` of the plain shape `{type, audio, event_id}` passes
  * as the text that it was. Binary frames and text that is no event never come here. Events of the server pass as the text
  * that they were wherever all stages gave back the object they were given.
+ *
+ * A kept conversation goes on with another upstream after a hand-over, a kill or OpenAI's own end of a session. What a stage
+ * sends upstream in `open` is sent to each of them first; the events by which the conversation is rebuilt pass no stage. Where
+ * the client may not have been told how the last turn ended, its events pass again towards the client, with the ids that they
+ * had: `conversation.item.added` and `.done`, `response.output_item.done`, `response.done`. So what is counted is counted by
+ * id, and a call that has no output yet is answered then. A response that was cut off passes as a `response.done` with the
+ * status `cancelled` and without usage.
  */
 export interface Stage {
   /** The types of server events that `fromUpstream` is to see; all others pass it unparsed. Never those of audio. */
