@@ -7,6 +7,7 @@ import {
   ROOM_ID,
 } from "../protocol/chat_client_frames.ts";
 import { err, ok, type Result } from "../protocol/result.ts";
+import { MAX_DATA_DEPTH } from "../store/check_write.ts";
 
 /** A frame that could not be read: why, and which one it was where it says so. */
 export interface BadFrame extends Failure {
@@ -22,16 +23,29 @@ export function parseChatFrame(text: string): Result<ChatClientFrame, BadFrame> 
     return err({ code: "bad_frame", message: "The frame is not JSON" });
   }
   if (isCommonChatFrame(value)) return ok(value);
+  // Asked first, since a schema, like JSON.stringify, goes down by calling itself: a client must not run out of our stack.
+  if (!isShallow((value as { data?: unknown } | null)?.data, MAX_DATA_DEPTH)) {
+    return badFrame(value, `data: is nested deeper than ${MAX_DATA_DEPTH} levels`);
+  }
   const parsed = ChatClientFrame.safeParse(value);
   if (parsed.success) return ok(parsed.data);
   const [issue] = parsed.error.issues;
   const where = issue?.path.join(".") || "the frame";
-  const ref = refOf(value);
-  return err({
-    code: "bad_frame",
-    message: where === "type" ? `There is no such frame: ${typeOf(value)}` : `${where}: ${issue?.message}`,
-    ...(ref !== undefined && { ref }),
-  });
+  const message = where === "type" ? `There is no such frame: ${typeOf(value)}` : `${where}: ${issue?.message}`;
+  return badFrame(value, message);
+}
+
+function badFrame(frame: unknown, message: string): { ok: false; error: BadFrame } {
+  const ref = refOf(frame);
+  return err({ code: "bad_frame", message, ...(ref !== undefined && { ref }) });
+}
+
+/** Whether arrays and objects in `value` are nested no deeper than `levels`. */
+function isShallow(value: unknown, levels: number): boolean {
+  if (typeof value !== "object" || value === null) return true;
+  if (levels === 0) return false;
+  for (const item of Object.values(value)) if (!isShallow(item, levels - 1)) return false;
+  return true;
 }
 
 /**
