@@ -17,7 +17,7 @@ export type Attributes = Readonly<Record<string, string | number | boolean>>;
 
 const ERROR_STATUS = 2;
 
-let tracer: Tracer | null | undefined;
+let tracer: Tracer | undefined;
 
 /**
  * Runs `task` inside an OpenTelemetry span where there is a tracer, and by itself where not. A task that rejects, and one
@@ -33,7 +33,7 @@ export async function inSpan<T>(
   failureOf?: (result: T) => string | undefined,
 ): Promise<T> {
   const found = findTracer();
-  if (found === null) return await task();
+  if (found === undefined) return await task();
   return await found.startActiveSpan(name, { attributes }, async (span) => {
     try {
       const result = await task();
@@ -50,9 +50,9 @@ export async function inSpan<T>(
   });
 }
 
-function findTracer(): Tracer | null {
-  // Asked once, but not before the first span: an SDK is set up while modules are loaded.
-  return tracer ??= api()?.trace?.getTracer("edge-sockets") ?? null;
+/** Looked for until there is one: an SDK may be set up after this module was loaded. */
+function findTracer(): Tracer | undefined {
+  return tracer ??= api()?.trace?.getTracer("edge-sockets");
 }
 
 function api(): TelemetryApi | undefined {
