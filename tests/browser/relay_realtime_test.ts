@@ -1,5 +1,5 @@
 import { assertEquals } from "@std/assert";
-import { fileURLToPath } from "node:url";
+import { bundleForBrowser } from "../support/bundle_for_browser.ts";
 import { eventually } from "../support/eventually.ts";
 import { openBrowser } from "../support/open_browser.ts";
 import { requires } from "../support/requires.ts";
@@ -18,7 +18,7 @@ Deno.test({
 });
 
 async function talkThroughRelay(): Promise<void> {
-  const script = await buildPage();
+  const script = await bundleForBrowser(new URL("relay_realtime_page.ts", import.meta.url));
   await using site = serve(({ url }) => {
     const isScript = new URL(url).pathname === "/page.js";
     const headers = { "Content-Type": isScript ? "text/javascript" : "text/html" };
@@ -60,17 +60,4 @@ function hasAll(heard: Heard[], text: string): boolean {
 
 async function connections(local: TestLocal): Promise<number> {
   return (await (await fetch(`${local.url}/functions/v1/relay/health`)).json()).connections;
-}
-
-async function buildPage(): Promise<string> {
-  const { success, stdout, stderr } = await new Deno.Command(Deno.execPath(), {
-    args: [
-      ...["bundle", "--quiet", "--no-lock", "--platform=browser"],
-      fileURLToPath(new URL("relay_realtime_page.ts", import.meta.url)),
-    ],
-    cwd: new URL("../../", import.meta.url),
-    stdin: "null",
-  }).output();
-  if (!success) throw new Error(new TextDecoder().decode(stderr));
-  return new TextDecoder().decode(stdout);
 }

@@ -1,7 +1,8 @@
 import type { RealtimeResponse, RealtimeResponseStatus } from "openai/resources/realtime/realtime";
 import { type Answer, answer } from "./answer.ts";
 import type { ResponseParams, SessionConfig } from "./client_events.ts";
-import { encodeAudio, type Entry, itemOf } from "./conversation.ts";
+import { encodeAudio } from "./base64_audio.ts";
+import { type Entry, itemOf } from "./conversation.ts";
 import type { Emit, NewId, ServerEvent } from "./server_event.ts";
 import { durationMs, speak } from "./speech.ts";
 import { contextTokens, outputTokens, textTokens, type Tokens, usageOf } from "./usage.ts";

@@ -12,7 +12,8 @@ import {
   type ResponseParams,
   type SessionConfig,
 } from "./client_events.ts";
-import { Conversation, decodeAudio, type Entry, entryOf, itemOf } from "./conversation.ts";
+import { decodeAudio } from "./base64_audio.ts";
+import { Conversation, type Entry, entryOf, itemOf } from "./conversation.ts";
 import { ModelResponse } from "./model_response.ts";
 import { Refusal, refusalOf } from "./refusal.ts";
 import type { ServerEvent } from "./server_event.ts";
@@ -68,14 +69,7 @@ const DEFAULTS: SessionConfig = {
       format: { type: "audio/pcm", rate: 24_000 },
       transcription: null,
       noise_reduction: null,
-      turn_detection: {
-        type: "server_vad",
-        threshold: 0.5,
-        prefix_padding_ms: 300,
-        silence_duration_ms: 500,
-        create_response: true,
-        interrupt_response: true,
-      },
+      turn_detection: { type: "server_vad" },
     },
     output: { format: { type: "audio/pcm", rate: 24_000 }, voice: "alloy", speed: 1 },
   },
@@ -115,7 +109,8 @@ export class RealtimeSession {
     this.#behaviour = behaviour;
     this.opening = opening;
     this.id = this.#newId("sess");
-    this.config = { ...structuredClone(DEFAULTS), model: opening.model };
+    const audio = { ...DEFAULTS.audio, input: withDefaults(DEFAULTS.audio?.input ?? {}) };
+    this.config = { ...DEFAULTS, audio, model: opening.model };
     this.#audioInput = new AudioInput({
       emit: (event) => this.#emit(event),
       newId: (prefix) => this.#newId(prefix),
@@ -285,7 +280,7 @@ export class RealtimeSession {
       ...config,
       ...change,
       audio: {
-        input: { ...config.audio?.input, ...change.audio?.input },
+        input: withDefaults({ ...config.audio?.input, ...change.audio?.input }),
         output: { ...config.audio?.output, ...change.audio?.output },
       },
     };
@@ -424,6 +419,17 @@ export class RealtimeSession {
   #newId(prefix: string): string {
     return `${prefix}_${this.#number}_${++this.#lastId}`;
   }
+}
+
+type InputConfig = NonNullable<NonNullable<SessionConfig["audio"]>["input"]>;
+
+/** What was left open of the detection of turns, as `session.updated` shows it. */
+function withDefaults({ turn_detection: given, ...input }: InputConfig): InputConfig {
+  const both = { create_response: true, interrupt_response: true };
+  const server = { ...both, threshold: 0.5, prefix_padding_ms: 300, silence_duration_ms: 500, idle_timeout_ms: null };
+  if (given?.type === "server_vad") return { ...input, turn_detection: { ...server, ...given } };
+  if (given?.type === "semantic_vad") return { ...input, turn_detection: { ...both, eagerness: "auto", ...given } };
+  return { ...input, turn_detection: given };
 }
 
 function equal(a: unknown, b: unknown): boolean {

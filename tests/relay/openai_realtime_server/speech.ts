@@ -8,7 +8,7 @@ const FRAME_BYTES = MS_PER_BYTE * BYTES_PER_MS;
 const LOUDNESS = 100;
 
 /** The audio of a text. */
-export function speak(text: string): Uint8Array {
+export function speak(text: string): Uint8Array<ArrayBuffer> {
   const bytes = new TextEncoder().encode(text);
   const samples = new Int16Array(bytes.length * FRAME_BYTES / 2);
   bytes.forEach((byte, at) => samples.fill((byte + 1) * LOUDNESS, at * FRAME_BYTES / 2, (at + 1) * FRAME_BYTES / 2));
@@ -16,7 +16,7 @@ export function speak(text: string): Uint8Array {
 }
 
 /** Audio in which nothing is said. */
-export function silence(ms: number): Uint8Array {
+export function silence(ms: number): Uint8Array<ArrayBuffer> {
   return new Uint8Array(ms * BYTES_PER_MS);
 }
 
