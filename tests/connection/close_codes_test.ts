@@ -11,6 +11,7 @@ const SHOWN_BY: Readonly<Record<number, readonly [file: string, test: string]>> 
   1013: ["integration/slow_reader_test.ts", "a client that stops reading is dropped with 1013"],
   4400: ["connection/refusals_test.ts", "a refusal reaches the socket as error frame"],
   4401: ["connection/lifetimes_test.ts", "a token that ends is announced 60 s before"],
+  4402: ["relay/openai/meter_test.ts", "metering: a session that uses up the budget"],
   4403: ["connection/http_test.ts", "an origin may connect, or read an answer"],
   4404: ["connection/refusals_test.ts", "a refusal reaches the socket as error frame"],
   4408: ["connection/lifetimes_test.ts", "a client that is silent for maxSilenceMs is closed 4408"],

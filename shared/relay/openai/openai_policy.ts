@@ -43,7 +43,7 @@ const namesOf = (known: readonly string[]) => {
   const rule = `must be one of ${known.join(", ")}`;
   return z.array(z.enum(known, rule), "must be a list");
 };
-const bytes = z.int("must be a whole number >= 1").check(z.gte(1, "must be a whole number >= 1"));
+const positive = z.int("must be a whole number >= 1").check(z.gte(1, "must be a whole number >= 1"));
 const verdict = z.enum(["pass", "stop"], 'must be "pass" or "stop"');
 
 const MODELS_RULE = 'must be "any" or a list of one or more models';
@@ -53,7 +53,7 @@ const Settings = z.partial(z.strictObject({
   models: z.union([z.literal("any"), names("a model").check(z.minLength(1, MODELS_RULE))], MODELS_RULE),
   locked: SessionSettings,
   defaults: SessionSettings,
-  max_output_tokens: bytes,
+  max_output_tokens: positive,
   session_fields: namesOf(SESSION_FIELDS),
   tool_types: names("a type of tool"),
   client_events: names("a client event"),
@@ -63,7 +63,7 @@ const Settings = z.partial(z.strictObject({
   unknown_server_events: verdict,
   unknown_fields: verdict,
   input_audio: z.partial(
-    z.strictObject({ max_bytes: bytes, bytes_per_second: bytes, burst_bytes: bytes }, "must be an object"),
+    z.strictObject({ max_bytes: positive, bytes_per_second: positive, burst_bytes: positive }, "must be an object"),
   ),
 }, "must be an object"));
 type Settings = z.infer<typeof Settings>;

@@ -1,0 +1,230 @@
+import { closeCodeFor, ERROR_CODES, type ErrorCode } from "../../protocol/codes.ts";
+import { type Log, log as defaultLog } from "../../telemetry/log.ts";
+import { refusalEvent } from "./refusal_event.ts";
+import type { Passed, RealtimeEvent, SessionInfo, Stage, StageOutput } from "./stage.ts";
+import { costOf, type Usage, USAGE_EVENTS, usageOf, type Weights } from "./usage.ts";
+import type { SessionLease, UsageLimits, UsageRecord, UsageStore } from "./usage_store.ts";
+
+/** What a meter is made of. */
+export interface MeterOptions {
+  readonly store: UsageStore;
+  readonly limits: UsageLimits;
+  readonly weights: Weights;
+  /** Keeps the isolate alive until what was used is stored; default nothing does. */
+  readonly waitUntil?: (promise: Promise<unknown>) => void;
+  readonly log?: Log;
+}
+
+/** How long a lease of a killed isolate counts on, in milliseconds. */
+export const LEASE_MS = 60_000;
+/** Three tries before a lease is lost. */
+export const RENEW_EVERY_MS = 20_000;
+/** How long the end of a response may wait for the database, in milliseconds; its usage is stored all the same. */
+export const MAX_HELD_MS = 2_000;
+
+/**
+ * Meters the sessions of this isolate: what they use goes to the store, and who has used up the budget is stopped, at the
+ * start (4402) and while the session goes on, on whatever isolate the budget was used up. Whoever has as many sessions as
+ * he may is refused another (4429). Where the store is out of reach nobody begins (1013), and sessions end once their
+ * leases have run out.
+ *
+ * A client is told of the end of a response once its usage is stored, or after `MAX_HELD_MS`. What could not be stored waits,
+ * in order, for the next call that gets through; it is lost with the isolate.
+ */
+export class Meter {
+  readonly #options: MeterOptions;
+  readonly #log: Log;
+  readonly #sessions = new Set<MeteredSession>();
+  #waiting: UsageRecord[] = [];
+  #storing: Promise<void> | undefined;
+  #timer: ReturnType<typeof setInterval> | undefined;
+  #failingSince: number | undefined;
+
+  constructor(options: MeterOptions) {
+    this.#options = options;
+    this.#log = options.log ?? defaultLog;
+  }
+
+  /** The stage of a session that begins. */
+  readonly createStage = (info: SessionInfo): Stage => {
+    return new MeteredSession(info, {
+      admit: (session) => this.#admit(session),
+      record: (session, usage) => this.#record(session, usage),
+      leave: (session) => this.#leave(session),
+    });
+  };
+
+  async #admit(session: MeteredSession): Promise<ErrorCode | undefined> {
+    const { store, limits } = this.#options;
+    try {
+      const admission = await store.begin(session.lease, limits, LEASE_MS);
+      if (admission !== "admitted") return admission;
+    } catch (error) {
+      this.#log.error("openai.usage_unavailable", { error });
+      return "store_unavailable";
+    }
+    if (session.isClosed) return void await this.#end(session);
+    this.#sessions.add(session);
+    this.#timer ??= setInterval(() => this.#keep(this.#renew()), RENEW_EVERY_MS);
+  }
+
+  /** Settles once the usage is stored, or may wait no longer. */
+  async #record({ lease: { userId, sessionId } }: MeteredSession, usage: Usage): Promise<void> {
+    const cost = costOf(usage, this.#options.weights);
+    this.#waiting.push({ ...usage, id: crypto.randomUUID(), userId, sessionId, cost });
+    const storing = this.#store();
+    this.#keep(storing);
+    let timer: ReturnType<typeof setTimeout> | undefined;
+    await Promise.race([storing, new Promise((resolve) => timer = setTimeout(resolve, MAX_HELD_MS))]);
+    clearTimeout(timer);
+  }
+
+  async #leave(session: MeteredSession): Promise<void> {
+    if (!this.#sessions.delete(session)) return;
+    if (this.#sessions.size === 0) {
+      clearInterval(this.#timer);
+      this.#timer = undefined;
+    }
+    const ending = this.#store().then(() => this.#end(session));
+    this.#keep(ending);
+    await ending;
+  }
+
+  /** Where this fails the lease runs out by itself. */
+  async #end({ lease }: MeteredSession): Promise<void> {
+    try {
+      await this.#options.store.end(lease);
+    } catch (error) {
+      this.#log.warn("openai.lease_not_ended", { error });
+    }
+  }
+
+  /** Stores what waits, and what comes while that is under way in one call after it. */
+  #store(): Promise<void> {
+    return this.#storing ??= this.#storeAll().finally(() => this.#storing = undefined);
+  }
+
+  async #storeAll(): Promise<void> {
+    while (this.#waiting.length > 0 && await this.#send([]));
+  }
+
+  async #renew(): Promise<void> {
+    await this.#storing;
+    await this.#send([...this.#sessions].map(({ lease }) => lease));
+  }
+
+  /** Whether the store took it. */
+  async #send(leases: readonly SessionLease[]): Promise<boolean> {
+    const usage = this.#waiting;
+    this.#waiting = [];
+    const { store, limits } = this.#options;
+    let over: ReadonlySet<string>;
+    try {
+      over = new Set(await store.record({ usage, leases }, limits, LEASE_MS));
+    } catch (error) {
+      this.#waiting = [...usage, ...this.#waiting];
+      this.#failed(error);
+      return false;
+    }
+    this.#failingSince = undefined;
+    this.#endThose(({ lease }) => over.has(lease.userId), "budget_exceeded");
+    return true;
+  }
+
+  #failed(error: unknown): void {
+    this.#failingSince ??= Date.now();
+    this.#log.error("openai.usage_not_stored", { error, waiting: this.#waiting.length });
+    if (Date.now() - this.#failingSince >= LEASE_MS) this.#endThose(() => true, "store_unavailable");
+  }
+
+  #endThose(isMeant: (session: MeteredSession) => boolean, code: ErrorCode): void {
+    for (const session of this.#sessions) if (isMeant(session)) session.stop(code);
+  }
+
+  #keep(promise: Promise<unknown>): void {
+    this.#options.waitUntil?.(promise);
+  }
+}
+
+/** What a session asks of its meter. */
+interface MeterOfSession {
+  /** Why the session may not begin, if it may not. */
+  admit(session: MeteredSession): Promise<ErrorCode | undefined>;
+  record(session: MeteredSession, usage: Usage): Promise<void>;
+  leave(session: MeteredSession): Promise<void>;
+}
+
+class MeteredSession implements Stage {
+  readonly serverEvents: ReadonlySet<string> = new Set([...USAGE_EVENTS, "session.created", "session.updated"]);
+  readonly lease: SessionLease;
+  readonly #meter: MeterOfSession;
+  readonly #model: string;
+  #transcriptionModel = "";
+  #output: StageOutput | undefined;
+  /** Why it was stopped while the end of a response was held back. */
+  #stopped: ErrorCode | undefined;
+  #isHolding = false;
+  #isClosed = false;
+
+  constructor({ userId, sessionId, model }: SessionInfo, meter: MeterOfSession) {
+    const lease = crypto.randomUUID();
+    this.lease = { userId, sessionId: sessionId ?? lease, lease };
+    this.#model = model;
+    this.#meter = meter;
+  }
+
+  get isClosed(): boolean {
+    return this.#isClosed;
+  }
+
+  async open(output: StageOutput): Promise<void> {
+    this.#output = output;
+    const refusal = await this.#meter.admit(this);
+    if (refusal !== undefined) this.stop(refusal);
+  }
+
+  async fromUpstream(event: RealtimeEvent, output: StageOutput): Promise<Passed> {
+    if (event.type.startsWith("session.")) {
+      this.#transcriptionModel = transcriptionModelOf(event) ?? this.#transcriptionModel;
+      return event;
+    }
+    const usage = usageOf(event, { response: this.#model, transcription: this.#transcriptionModel });
+    if (usage === undefined) return event;
+    this.#isHolding = true;
+    await this.#meter.record(this, usage);
+    this.#isHolding = false;
+    if (this.#stopped === undefined) return event;
+    // What was paid for is told before the end.
+    output.toClient(event);
+    this.stop(this.#stopped);
+  }
+
+  async close(): Promise<void> {
+    this.#isClosed = true;
+    this.#output = undefined;
+    await this.#meter.leave(this);
+  }
+
+  /** Tells the client why, and ends both sides. */
+  stop(code: ErrorCode): void {
+    this.#stopped = code;
+    const output = this.#output;
+    if (this.#isHolding || output === undefined) return;
+    this.#output = undefined;
+    const message = MESSAGES[code] ?? ERROR_CODES[code].title;
+    const type = code === "store_unavailable" ? "server_error" : "insufficient_quota";
+    output.toClient(refusalEvent({ type, code, message: `${message}.` }));
+    output.end(closeCodeFor(ERROR_CODES[code].status), `${code}: ${message}`);
+  }
+}
+
+const MESSAGES: Partial<Record<ErrorCode, string>> = {
+  budget_exceeded: "The budget of this day is used up; the next begins at 00:00 UTC",
+  too_many_sessions: "There are as many sessions as one user may have at once",
+};
+
+function transcriptionModelOf({ session }: RealtimeEvent): string | undefined {
+  const { audio } = (session ?? {}) as { audio?: { input?: { transcription?: { model?: unknown } | null } } };
+  const model = audio?.input?.transcription?.model;
+  return typeof model === "string" ? model : undefined;
+}
