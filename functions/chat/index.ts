@@ -44,5 +44,5 @@ const chat = createChat({
 
 const { handle, http } = chat;
 const health = () => ({ ...chat.health(), bus: { backend: joining.backend, ...bus.counters } });
-const metrics = () => [...chat.metrics(), ...storeMetrics.families(), ...busMetrics(bus)];
+const metrics = () => [...chat.metrics(), ...storeMetrics.families(), ...busMetrics(bus), ...peers.metrics()];
 Deno.serve(serveSockets(handle, { ...settings.sockets, isolate, http, health, metrics, secretKeys }));

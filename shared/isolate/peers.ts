@@ -1,3 +1,5 @@
+import { gauge, Histogram, histogram, type MetricFamily } from "../telemetry/metrics.ts";
+
 /** What isolates hear each other over: a bus, as far as this needs it. */
 export interface Broadcast {
   /** How long to wait for an answer, in milliseconds. */
@@ -38,6 +40,7 @@ export class Peers {
   readonly #beatListeners = new Set<() => void>();
   readonly #startListeners = new Set<() => void>();
   readonly #returnListeners = new Set<(isolateId: string) => void>();
+  readonly #delays = new Histogram();
   /** Isolates that are gone without a goodbye. */
   readonly #silent = new Set<string>();
   /** When everyone who is there has answered the first hello. */
@@ -81,6 +84,17 @@ export class Peers {
   /** The isolates that are alive; `undefined` until those that are there have had the time to say so. */
   get others(): readonly string[] | undefined {
     return this.#now() >= this.#knownAt ? [...this.#heardAt.keys()] : undefined;
+  }
+
+  /**
+   * What `/metrics` shows of them. A delay is what lies between the clocks of two isolates when one hears the other's
+   * beat: on one machine that of the bus, on two of them only as exact as their clocks agree.
+   */
+  metrics(): MetricFamily[] {
+    return [
+      gauge("edge_sockets_peers", "Other isolates of this function that are heard.", this.#heardAt.size),
+      histogram("edge_sockets_bus_delay_seconds", "How long beats of other isolates were on the bus.", this.#delays),
+    ];
   }
 
   /** Takes anything heard from an isolate as a sign of its life. */
@@ -127,12 +141,14 @@ export class Peers {
   }
 
   #say(word: "hello" | "beat" | "bye"): void {
-    this.#broadcast.publish(TOPIC, `${this.#isolateId} ${word}`);
+    this.#broadcast.publish(TOPIC, `${this.#isolateId} ${word} ${Date.now()}`);
   }
 
   #hear(text: string): void {
-    const [isolateId = "", word] = text.split(" ");
+    const [isolateId = "", word, sentAt] = text.split(" ");
     if (isolateId === this.#isolateId) return;
+    const delayMs = Date.now() - Number(sentAt);
+    if (word === "beat" && Number.isFinite(delayMs)) this.#delays.observe(Math.max(0, delayMs) / 1_000);
     if (word === "hello") this.#say("beat");
     if (word === "hello" || word === "beat") return this.heard(isolateId);
     if (word !== "bye") return;

@@ -2,6 +2,7 @@ import { assertEquals, assertThrows } from "@std/assert";
 import FakeTimers from "@sinonjs/fake-timers";
 import { memoryBus } from "../../shared/bus/memory_bus.ts";
 import { Peers } from "../../shared/isolate/peers.ts";
+import type { Histogram } from "../../shared/telemetry/metrics.ts";
 
 Deno.test("an isolate that misses three beats is gone, one that says goodbye is so at once, one that beats is not", async () => {
   const clock = FakeTimers.install({ toFake: ["setInterval", "clearInterval", "performance"] });
@@ -105,4 +106,25 @@ Deno.test("an isolate that had only been silent returns, one that said goodbye o
 
 Deno.test("Peers refuses a beat that is no time", () => {
   assertThrows(() => new Peers({ isolateId: "a", broadcast: memoryBus(), beatMs: 0 }), RangeError, "beatMs");
+});
+
+Deno.test("metrics() counts the peers, and how long their beats were on the bus", () => {
+  const clock = FakeTimers.install({ toFake: ["setInterval", "clearInterval", "performance", "Date"] });
+  try {
+    const broadcast = memoryBus();
+    const peers = new Peers({ isolateId: "a", broadcast });
+    peers.start();
+    clock.setSystemTime(10_000);
+    // One that took 30 ms, one whose clock is ahead, one of a version that does not tell, nonsense, and one's own.
+    for (const text of ["b beat 9970", "b beat 10500", "c beat", "c beat x", "a beat 0"]) {
+      broadcast.publish("isolates", text);
+    }
+    const [alive, delays] = peers.metrics();
+    assertEquals(alive!.samples[0]!.value, 2);
+    const { counts, sum } = delays!.samples[0]!.value as Histogram;
+    assertEquals([counts, sum], [[1, 0, 1, 0, 0, 0, 0, 0], 0.03]);
+    peers.stop();
+  } finally {
+    clock.uninstall();
+  }
 });
