@@ -33,7 +33,7 @@ export interface TestRelay extends Omit<Kernel, "connect"> {
 }
 
 /** What differs from the defaults. */
-export interface TestRelayOptions extends Pick<RelayOptions, "limits" | "missing"> {
+export interface TestRelayOptions extends Pick<RelayOptions, "limits" | "metrics" | "missing"> {
   readonly sockets?: ServeOptions;
 }
 
