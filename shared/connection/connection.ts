@@ -90,8 +90,8 @@ export interface ConnectionContext {
   readonly processes: Processes;
   readonly isolate: Isolate;
   readonly counters: Counters;
-  /** The connection has ended; called once. */
-  ended(connection: Connection): void;
+  /** The connection has ended, for the reason that its target heard; called once. */
+  ended(connection: Connection, reason: string): void;
 }
 
 /** A client that has not opened its socket by then is not coming. */
@@ -445,7 +445,7 @@ export class Connection {
     this.#leave(this.#target, leaveReason, this.#metadata);
     this.#flushed();
     this.#release();
-    this.#context.ended(this);
+    this.#context.ended(this, leaveReason);
     this.#context.processes.exit(this.pid, CLEAN_ENDS.has(leaveReason) ? NORMAL : leaveReason);
   }
 

@@ -105,7 +105,7 @@ class SocketServer {
       processes,
       isolate,
       counters: new Counters(),
-      ended: (connection) => this.#forget(connection),
+      ended: (connection, reason) => this.#forget(connection, reason),
     };
     this.#socketContext = { isolate, limits: connectionLimits(this.#options) };
     isolate.onDrain(({ reason, windowMs, graceMs }) => {
@@ -193,6 +193,7 @@ class SocketServer {
     const connection = new Connection(this.#context, upgraded.socket, relay, { controlFrames });
     this.#connections.add(connection);
     this.#context.counters.connections_opened++;
+    this.#log.debug("connection.opened", { request_id: requestId(request), pid: connection.pid, user_id: userId });
     if (connection.userId !== undefined) {
       this.#connectionsOfUser.set(connection.userId, this.#countOf(connection.userId) + 1);
     }
@@ -299,8 +300,9 @@ class SocketServer {
     return new Response(text, { headers: { ...NOT_STORED, "Content-Type": OPEN_METRICS_TYPE } });
   }
 
-  #forget(connection: Connection): void {
+  #forget(connection: Connection, reason: string): void {
     if (!this.#connections.delete(connection)) return;
+    this.#log.debug("connection.closed", { pid: connection.pid, reason });
     if (this.#connections.size === 0 && this.#context.isolate.state !== "serving") this.#sumUp();
     const { userId } = connection;
     if (userId === undefined) return;

@@ -41,6 +41,11 @@ Deno.test("only the entrypoints of functions read the environment", () => {
   assertEquals(findCode(others, /\bDeno\.env\b|\bprocess\.env\b/), []);
 });
 
+Deno.test("only the log writes to the console", () => {
+  const others = files.filter((path) => isDeployed(path) && path !== "shared/telemetry/log.ts");
+  assertEquals(findCode(others, /\bconsole\b/), []);
+});
+
 Deno.test("what is deployed imports by a relative path with its extension, or by a name that deno.json maps", () => {
   assertEquals(specifiersOf(files.filter(isDeployed)).filter(({ name }) => !isResolvable(name)).map(describe), []);
 });

@@ -1,5 +1,6 @@
 import { assert, assertEquals } from "@std/assert";
 import { relayTo } from "../../shared/connection/mod.ts";
+import { Log } from "../../shared/telemetry/log.ts";
 import { gauge } from "../../shared/telemetry/metrics.ts";
 import { eventually } from "../support/eventually.ts";
 import { parseOpenMetrics } from "../support/parse_open_metrics.ts";
@@ -64,6 +65,20 @@ Deno.test("GET /metrics tells in OpenMetrics what connections did, and what the 
   assertEquals([drained!.event, drained!.reason, drained!.connections], ["isolate.draining", "wall_clock", 2]);
   const { messages_in, closed } = gone!.counters as { messages_in: number; closed: Record<string, number> };
   assertEquals([gone!.event, messages_in, closed], ["isolate.gone", 1, { 1000: 3, 1006: 1, 1009: 1 }]);
+});
+
+Deno.test("with LOG_LEVEL=debug a connection can be followed by its request id", async () => {
+  const lines: Record<string, unknown>[] = [];
+  const log = new Log({ level: "debug", write: (_level, line) => lines.push(JSON.parse(line)) });
+  await using kernel = startKernel(() => relayTo(target.pid, { metadata: { user_id: "ann" } }), { log });
+  const target = kernel.spawnTarget();
+  const client = await kernel.connect("/?jwt=s3cret", { headers: { "x-request-id": "req-1" } });
+  await client.close();
+  await kernel.idle(1);
+  const [opened, closed] = lines;
+  assertEquals([opened!.event, opened!.request_id, opened!.user_id], ["connection.opened", "req-1", "ann"]);
+  assertEquals([closed!.event, closed!.pid, closed!.reason], ["connection.closed", opened!.pid, "closed"]);
+  assert(!JSON.stringify(lines).includes("s3cret"));
 });
 
 Deno.test("GET /metrics is for those who have a secret key, and without one set for nobody", async () => {
