@@ -1,5 +1,6 @@
 /** What a chat server sends: one schema a frame. Frames of a room's log carry its `room` and `seq`; passing ones carry no `seq`. */
 import * as z from "zod/mini";
+import { Json } from "./chat_client_frames.ts";
 import { ConnectionLimits, ErrorFrame, ReconnectFrame, TokenExpiringFrame } from "./connection_frames.ts";
 
 const Timestamp = z.string();
@@ -23,7 +24,7 @@ export const Message = z.object({
   community: z.optional(z.string()),
   subject: z.optional(z.string()),
   body: z.string(),
-  data: z.optional(z.json()),
+  data: z.optional(Json),
   reply_to: z.optional(z.string()),
   client_id: z.optional(z.string()),
   /** In `history`: read by the one who asks; for own messages, by anyone else. In `new_message` always false. */
@@ -186,7 +187,7 @@ export const SignalNoticeFrame = z.object({
   type: z.literal("signal"),
   room: z.string(),
   user_id: z.string(),
-  data: z.json(),
+  data: Json,
 });
 export const RefreshedFrame = z.object({ type: z.literal("refreshed"), expires_at: Timestamp, ref: Ref });
 /** Events that became deliverable together, for a connection that asked with `&batch=1`. */

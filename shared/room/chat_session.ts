@@ -45,6 +45,10 @@ const MAX_BAD_FRAMES = 10;
 const MAX_WRITES_UNDER_WAY = 256;
 /** Questions of one connection that wait for the store. */
 const MAX_READS_UNDER_WAY = 16;
+/** Rooms that one connection may be in: it joins no more. */
+const MAX_ROOMS = 2_000;
+/** Rooms that are not the user's, of which a connection may claim to have positions: each is answered by itself. */
+const MAX_UNKNOWN_ROOMS = 1_000;
 /** A room of two holds one event a member when it is made. */
 const NEW_DIRECT_ROOM = 2;
 
@@ -67,6 +71,7 @@ export class ChatSession implements UserConnection {
   #badFrames = 0;
   #writes = 0;
   #reads = 0;
+  #unknownRooms = 0;
 
   constructor(context: ChatContext, start: SessionStart) {
     this.#context = context;
@@ -257,6 +262,9 @@ export class ChatSession implements UserConnection {
 
   async #joinRoom({ room: id, since, epoch, ...frame }: ChatClientFrameOf<"join">): Promise<void> {
     const { store, rooms, createRooms } = this.#context;
+    if (this.#rooms !== undefined && this.#rooms.count >= MAX_ROOMS && !this.#rooms.has(id)) {
+      return this.#refuse({ code: "overloaded", message: "This connection is in too many rooms" }, frame);
+    }
     const view = await store.join(this.#sender, id, { createRooms });
     if (!view.ok) return this.#refuse(view.error, frame);
     if (this.#isGone) return;
@@ -283,6 +291,9 @@ export class ChatSession implements UserConnection {
     const views = new Map((roomsOfUsers.get(userId) ?? []).map((view) => [view.room, view]));
     for (const room of Object.keys(positions)) {
       if (views.has(room)) continue;
+      if (++this.#unknownRooms > MAX_UNKNOWN_ROOMS) {
+        return this.#close(4400, `bad_frame: positions in more than ${MAX_UNKNOWN_ROOMS} rooms of others`);
+      }
       this.#refuse({ code: "room_not_found", message: `There is no such room: ${room}` }, frame);
       this.#send({ type: "left", room });
     }

@@ -1,7 +1,7 @@
 import * as z from "zod/mini";
 import { checkSecretKey } from "../auth/mod.ts";
 import { refuse } from "../connection/mod.ts";
-import { MAX_BODY_LENGTH, RoomId } from "../protocol/chat_client_frames.ts";
+import { Json, MAX_BODY_LENGTH, RoomId } from "../protocol/chat_client_frames.ts";
 import type { AckFrame } from "../protocol/chat_server_frames.ts";
 import type { Failure } from "../protocol/codes.ts";
 import { err, ok, type Result } from "../protocol/result.ts";
@@ -15,7 +15,7 @@ const ServerMessage = z.object({
   body: z.string().check(z.minLength(1), z.maxLength(MAX_BODY_LENGTH)),
   client_id: z.optional(z.string().check(z.minLength(1), z.maxLength(128))),
   subject: z.optional(z.string().check(z.maxLength(256))),
-  data: z.optional(z.json()),
+  data: z.optional(Json),
   /** The name under which the message is shown; default `system`. */
   sender_name: z.optional(z.string().check(z.minLength(1), z.maxLength(100))),
 });

@@ -31,6 +31,8 @@ export interface JoinOptions {
 
 /** How long rooms that come by themselves wait for `resume`: what is replayed must come before what is new. */
 const RESUME_WAIT_MS = 500;
+/** Rooms that a connection has left or lost, of which it remembers so many: a client may name any room in `leave`. */
+const MAX_LOST = 1_000;
 /** How far back the log is searched for the event that made a user a member. */
 const MEMBERSHIP_SEARCH = 200;
 
@@ -58,6 +60,11 @@ export class SessionRooms {
 
   has(id: string): boolean {
     return this.#joined.has(id);
+  }
+
+  /** How many rooms it is in. */
+  get count(): number {
+    return this.#joined.size;
   }
 
   /** Whether rooms still wait for `resume`. */
@@ -153,14 +160,14 @@ export class SessionRooms {
 
   /** The client leaves a room: it does not come back by itself. */
   leave(id: string): void {
-    this.#lost.set(id, Infinity);
+    this.#lose(id, Infinity);
     this.#held?.delete(id);
     if (this.#joined.delete(id)) this.#options.rooms.leave(id, this.#options.pid);
   }
 
   /** The user is no longer a member of a room. */
   drop(id: string): void {
-    this.#lost.set(id, this.#options.rooms.now());
+    this.#lose(id, this.#options.rooms.now());
     this.#held?.delete(id);
     if (!this.#joined.delete(id)) return;
     this.#options.rooms.leave(id, this.#options.pid);
@@ -208,6 +215,12 @@ export class SessionRooms {
       else if (wasThere) this.listen(view);
       else this.#discover(view);
     }
+  }
+
+  #lose(id: string, at: number): void {
+    this.#lost.delete(id); // So that the first of them is always the oldest.
+    this.#lost.set(id, at);
+    if (this.#lost.size > MAX_LOST) this.#lost.delete(this.#lost.keys().next().value!);
   }
 
   #isLost(id: string, asOf: number): boolean {

@@ -42,7 +42,7 @@ export function arbitraryOf(schema: z.ZodMiniType, names: readonly string[]): fc
       return fc.oneof(fc.integer({ min: 1, max: 200 }), fc.nat());
     case "string":
       return textOf(def, names);
-    case "lazy": // Of frames only `z.json()` is.
+    case "custom": // Of frames only `Json` is.
       return fc.jsonValue({ maxDepth: 3 });
     default:
       throw new Error(`Cannot make values of a schema of type "${def.type}"`);

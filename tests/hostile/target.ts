@@ -29,6 +29,8 @@ export interface Target extends AsyncDisposable {
   connect(n: number, query?: string): Promise<TestSocket>;
   /** A client over TCP, after its handshake. */
   connectRaw(n: number, query?: string): Promise<RawSocket>;
+  /** The same, at a path and query of one's own. */
+  openRaw(path: string): Promise<RawSocket>;
   health(): Promise<Health>;
   /** The most memory that the process has had since it was last asked (`VmHWM` of `/proc`), in bytes. */
   takePeakBytes(): Promise<number>;
@@ -67,6 +69,12 @@ export async function startTarget(name: FunctionName, options: TargetOptions = {
     if (name === "echo") return `/echo?plain&jwt=${jwt}`;
     return name === "relay" ? `/relay/up?jwt=${jwt}` : `/chat?${query}&jwt=${jwt}`;
   };
+  const openRaw: Target["openRaw"] = async (path) => {
+    const client = await RawSocket.connect(host);
+    const { status } = await client.handshake({ path });
+    if (status !== 101) throw new Error(`The handshake was answered with ${status}`);
+    return client;
+  };
   const health = async () => await (await fetch(`http://${host}/${name}/health`)).json();
   const owned = stack.move();
   return {
@@ -76,12 +84,8 @@ export async function startTarget(name: FunctionName, options: TargetOptions = {
     path,
     health,
     connect: async (n, query) => await openSocket(`ws://${host}${await path(n, query)}`),
-    async connectRaw(n, query) {
-      const client = await RawSocket.connect(host);
-      const { status } = await client.handshake({ path: await path(n, query) });
-      if (status !== 101) throw new Error(`The handshake was answered with ${status}`);
-      return client;
-    },
+    openRaw,
+    connectRaw: async (n, query) => await openRaw(await path(n, query)),
     async takePeakBytes() {
       const status = await Deno.readTextFile(`/proc/${pid}/status`);
       await Deno.writeTextFile(`/proc/${pid}/clear_refs`, "5"); // Begins the peak anew: proc(5).

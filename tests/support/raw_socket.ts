@@ -93,6 +93,11 @@ export class RawSocket implements Disposable {
     for (let sent = 0; sent < bytes.length;) sent += await this.#connection.write(bytes.subarray(sent));
   }
 
+  /** Reads so many bytes at most, whatever they are, as a client does that hardly reads. */
+  async readSome(bytes: number): Promise<void> {
+    await this.#connection.read(new Uint8Array(bytes));
+  }
+
   /** The next frame that is no ping; undefined once the server has closed the connection. */
   async nextFrame(): Promise<RawFrame | undefined> {
     for (;;) {

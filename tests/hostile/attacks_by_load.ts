@@ -1,0 +1,263 @@
+import { assert, assertEquals } from "@std/assert";
+import { FrameSocket } from "../bench/load/frame_socket.ts";
+import { eventually } from "../support/eventually.ts";
+import { encodeFrame, type RawSocket, TEXT } from "../support/raw_socket.ts";
+import type { TestSocket } from "../support/socket.ts";
+import { type Attack, countOutcomes } from "./attack.ts";
+import { FUNCTIONS, type Target } from "./target.ts";
+
+/** Users from here on attack; those of one attack differ from those of others where a limit counts by user. */
+const FIRST_ATTACKER = 1_000;
+/** Just below what a chat frame may hold. */
+const LARGE = "x".repeat(60_000);
+
+/** Attacks by more of what is allowed than a server may bear, and by less of what is expected: of reading, above all. */
+export const ATTACKS_BY_LOAD: readonly Attack[] = [
+  {
+    name: "a hundred times the rate",
+    against: FUNCTIONS,
+    tries: 3,
+    run: (target, tries) => {
+      const frames = encodeFrame(TEXT, `{"type":"ping"}`);
+      const second = new Uint8Array(frames.length * 10_000);
+      for (let i = 0; i < 10_000; i++) second.set(frames, i * frames.length);
+      return countOutcomes(tries, async (n) => {
+        using client = await target.connectRaw(FIRST_ATTACKER + n);
+        const written = client.write(second).catch(() => {}); // It is cut off in the middle.
+        const close = await client.nextClose();
+        await written;
+        return close === undefined ? "dropped" : `closed ${close.code}`;
+      }, 1);
+    },
+  },
+  {
+    name: "1,000 connections of one user",
+    against: FUNCTIONS,
+    tries: 1_000,
+    run: async (target, tries) => {
+      const clients: RawSocket[] = [];
+      const path = await target.path(FIRST_ATTACKER);
+      const outcome = await countOutcomes(tries, async () => {
+        const client = await target.openRaw(path);
+        clients.push(client);
+        const first = await Promise.race([client.nextClose().catch(() => undefined), pause(1_000)]);
+        return first === undefined ? "kept" : `closed ${first.code}`;
+      }, 100);
+      const { connections } = await target.health();
+      assert(connections <= 60, `It has ${connections} connections`);
+      for (const client of clients) client[Symbol.dispose]();
+      return outcome;
+    },
+  },
+  {
+    name: "clients that vanish",
+    against: FUNCTIONS,
+    tries: 200,
+    run: (target, tries) =>
+      countOutcomes(tries, async (n) => {
+        using client = await target.connectRaw(FIRST_ATTACKER + n);
+        for (let i = 0; i < 3; i++) await client.sendFrame(TEXT, `{"type":"chat","body":"${n}.${i}"}`);
+        await client.sendFrame(TEXT, "half of what", { length: 4_000 });
+        return "forgotten";
+      }),
+  },
+  {
+    name: "tokens that nobody has signed",
+    against: FUNCTIONS,
+    tries: 300,
+    run: async (target, tries) => {
+      const [header, claims] = (await target.tokens.sign(FIRST_ATTACKER)).split(".");
+      return await countOutcomes(tries, async () => {
+        const signature = btoa(String.fromCharCode(...crypto.getRandomValues(new Uint8Array(64))))
+          .replaceAll("+", "-").replaceAll("/", "_").replaceAll("=", "");
+        using client = await target.openRaw(`/${target.name}?room=lobby&jwt=${header}.${claims}.${signature}`);
+        const close = await client.nextClose();
+        assertEquals(close?.code, 4401);
+        return "closed 4401";
+      });
+    },
+  },
+  {
+    name: "readers that stall in a busy room",
+    against: ["chat"],
+    tries: 10,
+    run: (target, tries) => againstReaders(target, tries, "stalled", () => {}),
+  },
+  {
+    name: "readers that trickle in a busy room",
+    against: ["chat"],
+    tries: 10,
+    run: (target, tries) =>
+      againstReaders(target, tries, "trickled", async (reader) => {
+        for (let i = 0; i < 100; i++) {
+          await reader.readSome(1_000);
+          await pause(20);
+        }
+      }),
+  },
+  {
+    name: "signals of the size limit to a room of 100",
+    against: ["chat"],
+    tries: 20,
+    run: async (target, tries) => {
+      await using members = await openMembers(target, 100);
+      const [sender] = members.clients;
+      for (let n = 0; n < tries; n++) sender!.send(JSON.stringify({ type: "signal", data: LARGE }));
+      await eventually("all signals have come", () => members.bytes >= tries * 99 * LARGE.length, {
+        deadlineMs: 60_000,
+      });
+      return "delivered";
+    },
+  },
+  {
+    name: "rooms joined and left in a loop",
+    against: ["chat"],
+    tries: 2_000,
+    run: async (target, tries) => {
+      const outcome = await countOutcomes(tries / 50, async (n) => {
+        await using client = await target.connect(FIRST_ATTACKER + n, "");
+        for (let i = 0; i < 50; i++) {
+          client.sendJson({ type: "join", room: `loop-${n}-${i}`, ref: "x" });
+          client.sendJson({ type: "leave", room: `loop-${n}-${i}` });
+        }
+        client.sendJson({ type: "ping", ref: "end" });
+        while ((await client.nextJson()).ref !== "end");
+        return "joined and left";
+      });
+      return `${outcome}; ${(await target.health()).rooms} rooms linger`;
+    },
+  },
+  {
+    name: "`resume` of 2,500 rooms that are not there",
+    against: ["chat"],
+    tries: 20,
+    run: async (target, tries) => {
+      const rooms = Object.fromEntries(Array.from({ length: 2_500 }, (_, n) => [`none-${n}`, { since: 0 }]));
+      const text = JSON.stringify({ type: "resume", rooms });
+      return await countOutcomes(tries, async (n) => {
+        const client = await target.connect(FIRST_ATTACKER + n, "");
+        client.send(text);
+        const { code } = await client.closed;
+        assertEquals(code, 4400);
+        return "closed 4400";
+      }, 1);
+    },
+  },
+  {
+    name: "`history` of large messages, sixteen at a time",
+    against: ["chat"],
+    tries: 16,
+    run: async (target, tries) => {
+      await using client = await target.connect(FIRST_ATTACKER, "room=large");
+      for (let n = 0; n < 60; n++) {
+        client.sendJson({ type: "chat", body: "x", data: LARGE });
+        await client.nextOfType("new_message");
+      }
+      return await countOutcomes(tries / 16, async () => {
+        for (let n = 0; n < 16; n++) client.sendJson({ type: "history", limit: 200, ref: `${n}` });
+        let bytes = 0;
+        for (let answers = 0; answers < 16;) {
+          const frame = await client.next() as string;
+          bytes += frame.length;
+          if (!frame.startsWith('{"type":"new_message"')) answers++;
+        }
+        return `answered with ${(bytes / 2 ** 20).toFixed(0)} MiB`;
+      }, 1);
+    },
+  },
+  {
+    name: "one `client_id` over ten connections at once",
+    against: ["chat"],
+    tries: 20,
+    run: (target, tries) =>
+      countOutcomes(tries, async (n) => {
+        const room = `again-${n}`;
+        const clients = await Promise.all(
+          Array.from({ length: 10 }, (_, i) => target.connect(FIRST_ATTACKER + (i < 5 ? 0 : 1), `room=${room}`)),
+        );
+        for (const client of clients) client.sendJson({ type: "chat", body: "x", client_id: `id-${n}` });
+        const acks = await Promise.all(clients.map((client) => client.nextOfType("ack")));
+        for (const client of clients) await client.close();
+        const messages = new Set(acks.map(({ id }) => id)).size;
+        assertEquals(messages, 2);
+        return "one message a user";
+      }, 1),
+  },
+  {
+    name: "room names of every plane of Unicode",
+    against: ["chat"],
+    tries: 17 * 4,
+    run: (target, tries) =>
+      countOutcomes(tries, async (n) => {
+        const name = nameOfPlane(n % 17, Math.floor(n / 17));
+        const encoded = encodeURIComponent(name);
+        const query = n % 2 === 0 ? `?room=${encoded}&` : `/${encoded}?`;
+        using client = await target.openRaw(`/chat${query}jwt=${await target.tokens.sign(FIRST_ATTACKER)}`);
+        const close = await client.nextClose();
+        assertEquals(close?.code, 4400, JSON.stringify(name));
+        return "closed 4400";
+      }),
+  },
+];
+
+/** A letter of a plane, alone or in a name, or half of one. */
+function nameOfPlane(plane: number, form: number): string {
+  const letter = String.fromCodePoint(plane * 0x10000 + 0x0430);
+  return [letter, `room-${letter}`, `${letter}‮room`, `room${letter}`.normalize("NFD") + "\u0301"][form % 4]!;
+}
+
+/** Lets users who do not read sit in a room in which much is said, until each has been dropped. */
+async function againstReaders(
+  target: Target,
+  readers: number,
+  room: string,
+  read: (reader: RawSocket) => Promise<void> | void,
+): Promise<string> {
+  const slow = await Promise.all(
+    Array.from({ length: readers }, (_, n) => target.connectRaw(FIRST_ATTACKER + n, `room=${room}`)),
+  );
+  const before = (await target.health()).connections;
+  const reading = slow.map((reader) => Promise.resolve(read(reader)).catch(() => {}));
+  const talkers: TestSocket[] = [];
+  const signal = JSON.stringify({ type: "signal", data: LARGE });
+  await eventually("slow readers are dropped", async () => {
+    // Each talker is let through with a burst of bytes, and no more.
+    const talker = await target.connect(FIRST_ATTACKER + 500 + talkers.length, `room=${room}`);
+    talkers.push(talker);
+    for (let n = 0; n < 60; n++) talker.send(signal);
+    await talker.close();
+    return (await target.health()).connections <= before - readers;
+  }, { deadlineMs: 60_000 });
+  for (const reader of slow) reader[Symbol.dispose]();
+  await Promise.all(reading);
+  assert(((await target.health()).counters.refused.slow_reader ?? 0) >= readers);
+  return `dropped after ${talkers.length * 60} signals`;
+}
+
+/** Members of a room who read what comes and count its bytes. */
+async function openMembers(
+  target: Target,
+  count: number,
+): Promise<AsyncDisposable & { clients: FrameSocket[]; bytes: number }> {
+  const members = {
+    clients: [] as FrameSocket[],
+    bytes: 0,
+    async [Symbol.asyncDispose]() {
+      for (const client of members.clients) client.close();
+      await Promise.all(ends);
+    },
+  };
+  const ends: Promise<void>[] = [];
+  for (let n = 0; n < count; n++) {
+    const client = await FrameSocket.open(`ws://${target.host}${await target.path(FIRST_ATTACKER + n, "room=crowd")}`);
+    members.clients.push(client);
+    ends.push(client.readFrames((_, start, end) => {
+      if (end - start > LARGE.length) members.bytes += end - start;
+    }));
+  }
+  return members;
+}
+
+function pause(ms: number): Promise<undefined> {
+  return new Promise((resolve) => setTimeout(() => resolve(undefined), ms));
+}
