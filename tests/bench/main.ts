@@ -2,9 +2,9 @@
  * Measures what the functions cost, each beside its peer in the same run; docs/bench.md says how and what came out.
  *
  * ```
- * deno task bench                       rooms of 10 and 100, the store, connecting; three rounds
+ * deno task bench                       rooms of 10 and 100, the store, connecting, the relay; three rounds
  * deno task bench --rounds 5 --large    rooms of 1,000 as well
- * deno task bench --only fan-out        one part: fan-out, store or connecting
+ * deno task bench --only fan-out        one part: fan-out, store, connecting or relay
  * deno task bench --out                 the tables go into docs/bench.md, too
  * deno task bench --deno 2.1.4          the servers run on the hosted platform's Deno
  * ```
@@ -16,6 +16,7 @@ import { benchTokens } from "./bench_tokens.ts";
 import { benchFanOut, fanOutCases } from "./fan_out.ts";
 import { benchStorePath } from "./store_path.ts";
 import { benchConnecting } from "./connecting.ts";
+import { benchRelayPath } from "./relay_path.ts";
 import { chat, echo, plainRoom } from "./systems.ts";
 import { markdownTable, type Section, withSection } from "./table.ts";
 
@@ -50,6 +51,7 @@ const parts: Record<string, () => Promise<Section>> = {
     const systems = [plainRoom({ deno }), echo(tokens, { deno }), chat(tokens, { batch: false, deno })];
     return benchConnecting({ systems, rounds, log });
   },
+  relay: () => benchRelayPath({ tokens, rounds, seconds, deno, log }),
 };
 const names = flags.only === undefined ? Object.keys(parts) : [flags.only];
 const sections: Section[] = [];

@@ -57,7 +57,7 @@ export async function runRound({ server, client, rounds }: Stand, load: Load): P
 }
 
 /** The stands in their order, begun by another one each round, so that none always follows the same other. */
-export function inTurn(stands: readonly Stand[], round: number): Stand[] {
+export function inTurn<T>(stands: readonly T[], round: number): T[] {
   const from = round % stands.length;
   return [...stands.slice(from), ...stands.slice(0, from)];
 }

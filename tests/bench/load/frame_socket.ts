@@ -42,6 +42,11 @@ export class FrameSocket {
     this.#write(encodeFrame(TEXT, encoder.encode(text)));
   }
 
+  /** Sends a binary frame. */
+  sendBinary(bytes: Uint8Array): void {
+    this.#write(encodeFrame(BINARY, bytes));
+  }
+
   /** Reads until the connection ends: resolves where it was `close` that ended it, rejects otherwise. */
   async readFrames(onFrame: OnFrame): Promise<void> {
     for (;;) {

@@ -3,8 +3,10 @@ import { TextLineStream } from "@std/streams/text-line-stream";
 import { FrameSocket } from "./frame_socket.ts";
 import type { ConnectCommand, LoadClientAnswer, LoadClientCommand } from "./protocol.ts";
 import { RoomLoad } from "./room_load.ts";
+import { RoundTrips } from "./round_trips.ts";
 
 const rooms = new Map<string, RoomLoad>();
+const trips = new Map<string, RoundTrips>();
 const commands = Deno.stdin.readable.pipeThrough(new TextDecoderStream()).pipeThrough(new TextLineStream());
 for await (const line of commands as ReadableStream<string>) answer(await run(JSON.parse(line)));
 Deno.exit();
@@ -31,6 +33,11 @@ async function execute(command: LoadClientCommand): Promise<unknown> {
     case "connect":
       await connect(command);
       return {};
+    case "openTrips":
+      trips.set(command.name, await RoundTrips.open(command));
+      return {};
+    case "trips":
+      return await trips.get(command.name)!.run(command);
   }
 }
 

@@ -43,7 +43,47 @@ export interface ConnectCommand {
   readonly parallel: number;
 }
 
-export type LoadClientCommand = JoinCommand | LoadCommand | LeaveCommand | ConnectCommand;
+/** Opens connections for round trips. Answered `{}` once each has had one. */
+export interface OpenTripsCommand {
+  readonly do: "openTrips";
+  readonly name: string;
+  readonly urls: readonly string[];
+  readonly trip: Trip;
+}
+
+/** What goes there and comes back: one frame, then one frame. */
+export interface Trip {
+  /** Sent as it is; for a binary frame the number of its bytes. */
+  readonly request: string | number;
+  /** The payload bytes of the answer; frames of another length do not count. */
+  readonly answerBytes: number;
+}
+
+/** Makes round trips on connections that `openTrips` has opened, one after the other on each. Answered by a `TripsResult`. */
+export interface TripsCommand {
+  readonly do: "trips";
+  readonly name: string;
+  readonly durationMs: number;
+  /** Trips a second of all connections together, evenly; as fast as they can where left out. */
+  readonly perSecond?: number;
+}
+
+export type LoadClientCommand =
+  | JoinCommand
+  | LoadCommand
+  | LeaveCommand
+  | ConnectCommand
+  | OpenTripsCommand
+  | TripsCommand;
+
+/** What round trips came to. */
+export interface TripsResult {
+  readonly trips: number;
+  readonly seconds: number;
+  /** From before the send to the answer, in microseconds. */
+  readonly p50Us: number;
+  readonly p99Us: number;
+}
 
 /** What one load came to. Each delivery in it arrived, in its sender's order and once; where one did not, there is an error instead. */
 export interface LoadResult {

@@ -2,6 +2,7 @@ import { eventually } from "../../support/eventually.ts";
 import { DeliveryCheck } from "./delivery_check.ts";
 import { FrameSocket } from "./frame_socket.ts";
 import { findMarked, type Marked, markedText } from "./marked_text.ts";
+import { percentiles } from "./percentiles.ts";
 import type { Dialect, JoinCommand, LoadCommand, LoadResult } from "./protocol.ts";
 
 interface Member {
@@ -62,7 +63,7 @@ export class RoomLoad {
     this.#checkOrders();
     const messages = total(this.#sent) - sentBefore;
     const { deliveries, frames, bytes, latenciesUs } = this.#progress;
-    const atMs = percentiles(latenciesUs);
+    const at = percentiles(latenciesUs);
     return {
       messages,
       deliveries,
@@ -70,9 +71,9 @@ export class RoomLoad {
       frames,
       bytes,
       seconds,
-      p50Ms: atMs(0.5),
-      p95Ms: atMs(0.95),
-      p99Ms: atMs(0.99),
+      p50Ms: at(0.5) / 1000,
+      p95Ms: at(0.95) / 1000,
+      p99Ms: at(0.99) / 1000,
     };
   }
 
@@ -219,10 +220,4 @@ function nowUs(): number {
 
 function total(numbers: readonly number[]): number {
   return numbers.reduce((sum, number) => sum + number, 0);
-}
-
-/** Gives the function from a share to the value in milliseconds below which that share of the sample lies. */
-function percentiles(sampleUs: readonly number[]): (share: number) => number {
-  const sorted = Float64Array.from(sampleUs).sort();
-  return (share) => (sorted[Math.floor(sorted.length * share)] ?? NaN) / 1000;
 }

@@ -8,6 +8,9 @@ import type {
   LoadClientCommand,
   LoadCommand,
   LoadResult,
+  OpenTripsCommand,
+  TripsCommand,
+  TripsResult,
 } from "./protocol.ts";
 
 /** The load client, in a process of its own so that its work is not the server's nor the bench's. */
@@ -16,6 +19,8 @@ export interface LoadClient extends AsyncDisposable {
   load(command: Omit<LoadCommand, "do">): Promise<LoadResult>;
   leave(command: Omit<LeaveCommand, "do">): Promise<void>;
   connect(command: Omit<ConnectCommand, "do">): Promise<void>;
+  openTrips(command: Omit<OpenTripsCommand, "do">): Promise<void>;
+  trips(command: Omit<TripsCommand, "do">): Promise<TripsResult>;
 }
 
 /** What a command may take beside the load itself. */
@@ -51,6 +56,9 @@ export function startLoadClient(): LoadClient {
       await ask({ do: "load", ...command }, command.durationMs + COMMAND_DEADLINE_MS) as LoadResult,
     leave: async (command) => void await ask({ do: "leave", ...command }),
     connect: async (command) => void await ask({ do: "connect", ...command }),
+    openTrips: async (command) => void await ask({ do: "openTrips", ...command }),
+    trips: async (command) =>
+      await ask({ do: "trips", ...command }, command.durationMs + COMMAND_DEADLINE_MS) as TripsResult,
     async [Symbol.asyncDispose]() {
       await input.close().catch(() => {}); // It may have ended by itself, and its pipe with it.
       child.kill("SIGTERM");
