@@ -29,6 +29,14 @@ export interface SessionInfo {
 /** What goes on in place of an event: the same object where it is unchanged, another, or `undefined` to stop it. */
 export type Passed = RealtimeEvent | undefined;
 
+/** What stood in a conversation before it was rebuilt at a fresh upstream. */
+export interface RebuiltConversation {
+  /** Its items, in order, with the ids that they had. */
+  readonly items: readonly Readonly<Record<string, unknown>>[];
+  /** Whether a response that was under way is asked for again by who rebuilt it. */
+  readonly isAsked: boolean;
+}
+
 /**
  * One stage of one session. It sees each event in order, one at a time in each direction: while a promise of it is
  * pending, what follows in that direction waits, within the bounds of the pipe. A method that throws or rejects ends the
@@ -51,6 +59,8 @@ export interface Stage {
   readonly serverEvents: ReadonlySet<string>;
   /** The session begins: nothing passes in any direction, and the upstream is not dialled, before this has settled. */
   open?(output: StageOutput): void | Promise<void>;
+  /** A conversation that an isolate before this one had was rebuilt; called after `open`, before anything passes. */
+  rebuilt?(conversation: RebuiltConversation, output: StageOutput): void;
   fromClient?(event: RealtimeEvent, output: StageOutput): Passed | Promise<Passed>;
   fromUpstream?(event: RealtimeEvent, output: StageOutput): Passed | Promise<Passed>;
   /** The session is over, or passes to another isolate; called once, also where `open` failed. */
