@@ -21,7 +21,7 @@ import { log, readLogLevel } from "../../shared/telemetry/mod.ts";
 const env = Deno.env.toObject();
 log.level = readLogLevel(env);
 log.bind({ function: "chat" });
-const settings = readSocketSettings(env, { maxFrameBytes: 64 * 1024 });
+const settings = readSocketSettings(env, { maxFrameBytes: 64 * 1024, bytesPerSecond: 192 * 1024 });
 const isolate = new Isolate({ id: processes.isolateId, ...settings.isolate });
 const secretKeys = readSecretKeys(env);
 const joining = readBusSettings(env, secretKeys[0]);

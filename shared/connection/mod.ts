@@ -2,6 +2,7 @@
 export { serveSockets } from "./serve_sockets.ts";
 export type { ServeOptions, SocketContext, SocketHandler } from "./serve_sockets.ts";
 export { type Metadata, type RelayOptions, relayTo } from "./relay_to.ts";
+export { RateLimiter, type RateLimits } from "./rate_limiter.ts";
 export { refuse } from "./refuse.ts";
 export type {
   ClientMessage,

@@ -22,11 +22,11 @@ export class RateLimiter {
     this.#filledAt = now();
   }
 
-  /** Takes a message of `bytes` where both buckets hold it; a refused one takes nothing. */
-  take(bytes: number): boolean {
+  /** Takes messages of `bytes` in all, one if not told otherwise, where both buckets hold them; what is refused takes nothing. */
+  take(bytes: number, messages = 1): boolean {
     this.#fill();
-    if (this.#messages < 1 || this.#bytes < bytes) return false;
-    this.#messages -= 1;
+    if (this.#messages < messages || this.#bytes < bytes) return false;
+    this.#messages -= messages;
     this.#bytes -= bytes;
     return true;
   }

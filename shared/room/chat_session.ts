@@ -229,15 +229,23 @@ export class ChatSession implements UserConnection {
     if (room === undefined) return;
     const { id, name } = this.#sender;
     const notice = { type: "typing", room: room.id, user_id: id, ...(name !== undefined && { name }) };
-    this.#context.rooms.broadcast(room, JSON.stringify(notice), { except: this.#pid });
+    this.#pass(room, JSON.stringify(notice), frame);
   }
 
   #signal(frame: ChatClientFrameOf<"signal">): void {
     const room = this.#joinedRoomOf(frame);
     if (room === undefined) return;
     const notice = { type: "signal", room: room.id, user_id: this.#sender.id, data: frame.data };
-    const to = frame.to !== undefined ? { to: frame.to } : {};
-    this.#context.rooms.broadcast(room, JSON.stringify(notice), { except: this.#pid, ...to });
+    this.#pass(room, JSON.stringify(notice), frame, frame.to);
+  }
+
+  /** Sends a passing frame to the others in a room, or to one user there, unless it is too much for so many. */
+  #pass(room: Room, text: string, frame: object, to?: string): void {
+    const { rooms } = this.#context;
+    if (!rooms.takePassing(this.#identity.userId, text.length, to === undefined ? room.size : 1)) {
+      return this.#refuse({ code: "rate_limited", message: "This is more than may be sent to so many" }, frame);
+    }
+    rooms.broadcast(room, text, { except: this.#pid, ...(to !== undefined && { to }) });
   }
 
   async #tellUnread(room: string | undefined, frame: ChatClientFrame): Promise<void> {

@@ -38,7 +38,11 @@ export class RawSession implements UserConnection {
   }
 
   "ws.message"({ client_pid, data }: ClientMessage): void {
-    this.#options.rooms.relayRaw(this.#options.view.room, client_pid, data);
+    const { rooms, processes, userId, view } = this.#options;
+    if (rooms.relayRaw(view.room, client_pid, userId, data)) return;
+    // The others cannot be told that a frame is missing: the stream has to end.
+    const reason = "rate_limited: More than may be sent to so many";
+    processes.send(client_pid, "ws.close", { code: 4429, reason });
   }
 
   "ws.leave"(_: unknown, self: Self): void {

@@ -125,6 +125,11 @@ export class Room {
     return this.#seats.size === 0;
   }
 
+  /** How many connections hear what happens in it. */
+  get size(): number {
+    return this.#seats.size;
+  }
+
   /** The member with this connection. */
   member(pid: Pid): Member | undefined {
     return this.#seats.get(pid)?.member;

@@ -1,4 +1,4 @@
-import type { FlushMessage, SendMessage } from "../connection/mod.ts";
+import { type FlushMessage, RateLimiter, type RateLimits, type SendMessage } from "../connection/mod.ts";
 import type { Bus, Unsubscribe } from "../bus/bus.ts";
 import type { Pid, Processes } from "../process/mod.ts";
 import type { Peers } from "../isolate/peers.ts";
@@ -51,7 +51,20 @@ interface OpenRoom {
 interface OpenUser {
   readonly connections: Set<UserConnection>;
   readonly unsubscribe: Unsubscribe;
+  /** What is left of `PASSING_LIMITS`; made with the first passing frame. */
+  passing?: RateLimiter;
 }
+
+/**
+ * What passing frames of one user may cost this isolate, counted in deliveries: one for each connection that hears it.
+ * The limits of a connection bound what comes in, and a room multiplies it.
+ */
+export const PASSING_LIMITS: RateLimits = {
+  messagesPerSecond: 10_000,
+  messageBurst: 20_000,
+  bytesPerSecond: 8 * 1024 * 1024,
+  byteBurst: 32 * 1024 * 1024,
+};
 
 /**
  * The rooms that this isolate holds members of, and the users it holds connections of. A room is here as long as it has
@@ -216,8 +229,22 @@ export class Rooms {
     if (open?.raw.delete(pid)) this.#closeIfEmpty(id, open);
   }
 
-  /** Relays a raw frame to the other raw connections of the room, on all isolates. */
-  relayRaw(id: string, from: Pid, data: string | ArrayBuffer): void {
+  /**
+   * Takes what a passing frame of a user costs where so many connections hear it; false where he has used up what he may.
+   * A frame that costs more than that at once passes when nothing is used.
+   */
+  takePassing(userId: string, bytes: number, receivers: number): boolean {
+    const user = this.#users.get(userId);
+    if (user === undefined) return false;
+    user.passing ??= new RateLimiter(PASSING_LIMITS);
+    const { messageBurst, byteBurst } = PASSING_LIMITS;
+    return user.passing.take(Math.min(byteBurst, bytes * receivers), Math.min(messageBurst, receivers));
+  }
+
+  /** Relays a raw frame to the other raw connections of the room, on all isolates; false where its user sends too much. */
+  relayRaw(id: string, from: Pid, userId: string, data: string | ArrayBuffer): boolean {
+    const bytes = typeof data === "string" ? data.length : data.byteLength;
+    if (!this.takePassing(userId, bytes, this.#rooms.get(id)?.raw.size ?? 0)) return false;
     this.#sendRaw(id, data, from);
     this.#publish(
       roomTopic(id),
@@ -225,6 +252,7 @@ export class Rooms {
         ? { kind: "raw", data, binary: false }
         : { kind: "raw", data: toBase64(new Uint8Array(data)), binary: true },
     );
+    return true;
   }
 
   /** Makes a connection reachable as one of its user's. */
