@@ -13,11 +13,13 @@ export class ConversationView {
 
   /** One line an item, as `transcriptOf` gives them for the server. */
   get transcript(): string[] {
-    return this.#items.map(({ item, text }) => {
-      if (item.type === "function_call") return `call ${item.name} ${text}`;
-      if (item.type === "function_call_output") return `gave ${text}`;
-      return `${"role" in item ? item.role : item.type}: ${text}`;
-    });
+    return this.#items.map(lineOf);
+  }
+
+  /** The items behind the message of the user that says `text`; `undefined` where there is no such message. */
+  behind(text: string): ConversationItem[] | undefined {
+    const at = this.#items.findIndex((seen) => lineOf(seen) === `user: ${text}`);
+    return at === -1 ? undefined : this.#items.slice(at + 1).map(({ item }) => item);
   }
 
   take(event: RealtimeServerEvent): void {
@@ -57,6 +59,12 @@ export class ConversationView {
     if (seen === undefined) throw new Error(`An event names the item "${id}", of which this client was never told`);
     return seen;
   }
+}
+
+function lineOf({ item, text }: Seen): string {
+  if (item.type === "function_call") return `call ${item.name} ${text}`;
+  if (item.type === "function_call_output") return `gave ${text}`;
+  return `${"role" in item ? item.role : item.type}: ${text}`;
 }
 
 /** What an item says; `undefined` where it is speech whose transcript is not there. */

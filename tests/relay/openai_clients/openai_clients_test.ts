@@ -5,6 +5,7 @@ import { within } from "../../support/within.ts";
 import { startOpenAiRealtime } from "../openai_realtime_server/start_openai_realtime.ts";
 import { startRelayProcess, TOKEN } from "../start_relay_process.ts";
 import type { Place } from "./client_driver.ts";
+import { runTrusting } from "./run_trusting.ts";
 import type { Talk } from "./talk.ts";
 import { WHAT_WAS_SAID } from "./what_was_said.ts";
 
@@ -33,23 +34,7 @@ for (const client of ["openai", "agents"] as const) {
 }
 
 /** Runs `talk` with a client in a process that trusts the certificate. */
-async function talkInProcess(client: string, { url, key }: Place, { cert }: Certificate): Promise<Talk> {
-  const certPath = await Deno.makeTempFile({ suffix: ".pem" });
-  try {
-    await Deno.writeTextFile(certPath, cert);
-    const script = new URL("talk_process.ts", import.meta.url);
-    const { success, stdout, stderr } = await within(
-      `the talk by ${client}`,
-      new Deno.Command(Deno.execPath(), {
-        args: ["run", "--no-check", "--allow-all", `--cert=${certPath}`, script.href, client, url, key],
-        stdin: "null",
-      }).output(),
-      60_000,
-    );
-    const [printed, complained] = [stdout, stderr].map((bytes) => new TextDecoder().decode(bytes));
-    if (!success) throw new Error(`The talk by ${client} ended early: ${complained}`);
-    return JSON.parse(printed!);
-  } finally {
-    await Deno.remove(certPath);
-  }
+async function talkInProcess(client: string, { url, key }: Place, certificate: Certificate): Promise<Talk> {
+  const talk = runTrusting(certificate, new URL("talk_process.ts", import.meta.url), [client, url, key]);
+  return JSON.parse(await within(`the talk by ${client}`, talk, 60_000));
 }

@@ -184,7 +184,8 @@ export class ModelResponse {
       id: this.id,
       status,
       output: [],
-      ...insert && { conversation_id: conversationId },
+      // Null, which the published type lacks though it documents it, where the answer is no part of the conversation.
+      conversation_id: insert ? conversationId : null as unknown as undefined,
       output_modalities: settings.output_modalities,
       max_output_tokens: settings.max_output_tokens ?? "inf",
       audio: { output: { format: settings.audio?.output?.format } },
