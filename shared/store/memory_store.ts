@@ -64,7 +64,8 @@ interface StoredMessage {
   updatedAt: string;
   editedAt?: string;
   deletedAt?: string;
-  readonly reactions: Map<string, Set<string>>;
+  /** User ids by emoji; none until the first, as most messages never have one. */
+  reactions?: Map<string, Set<string>>;
 }
 
 /** What the log keeps of an event; its frame is made when it is read, from the message as it is then. */
@@ -101,7 +102,14 @@ export function memoryStore(options: MemoryStoreOptions = {}): MemoryStore {
   const messages = new Map<string, StoredMessage>();
   const messagesByClientId = new Map<string, StoredMessage>();
 
-  const timestamp = () => new Date(now()).toISOString();
+  let stamped = { at: NaN, text: "" };
+
+  /** The time as text, which costs more to make than all else of a message: many of a busy moment share one. */
+  function timestamp(): string {
+    const at = now();
+    if (at !== stamped.at) stamped = { at, text: new Date(at).toISOString() };
+    return stamped.text;
+  }
 
   function openRoom(id: string, kind: RoomKind): Room {
     const room: Room = { id, kind, epoch: crypto.randomUUID(), head: 0, floor: 0, entries: [], members: new Map() };
@@ -166,7 +174,6 @@ export function memoryStore(options: MemoryStoreOptions = {}): MemoryStore {
       data: write.data == null ? undefined : structuredClone(write.data) as Message["data"],
       body: write.body,
       updatedAt: at,
-      reactions: new Map(),
     };
     messages.set(message.id, message);
     if (write.client_id !== undefined) messagesByClientId.set(key, message);
@@ -210,19 +217,20 @@ export function memoryStore(options: MemoryStoreOptions = {}): MemoryStore {
     message.body = "";
     message.subject = message.data = undefined;
     message.deletedAt = message.updatedAt = at;
-    message.reactions.clear();
+    message.reactions = undefined;
     return ok(written(message, append(message.room, { kind: "delete", at, user, message }), at));
   }
 
   function react(message: StoredMessage, user: string, emoji: string, removed: boolean): Result<Written, Failure> {
     if (message.deletedAt !== undefined) return err(MESSAGE_NOT_FOUND);
-    const reacted = message.reactions.get(emoji) ?? new Set();
+    const reactions = message.reactions ??= new Map();
+    const reacted = reactions.get(emoji) ?? new Set();
     if (reacted.has(user) !== removed) return ok(writtenBefore(message));
     if (removed) reacted.delete(user);
     else if (reactionsOf(message, user) >= MAX_REACTIONS) return err(TOO_MANY_REACTIONS);
     else reacted.add(user);
-    if (reacted.size > 0) message.reactions.set(emoji, reacted);
-    else message.reactions.delete(emoji);
+    if (reacted.size > 0) reactions.set(emoji, reacted);
+    else reactions.delete(emoji);
     const at = timestamp();
     return ok(written(message, append(message.room, { kind: "reaction", at, user, message, emoji, removed }), at));
   }
@@ -396,7 +404,7 @@ function isUnread(message: StoredMessage, user: string): boolean {
 }
 
 function reactionsOf(message: StoredMessage, user: string): number {
-  return [...message.reactions.values()].filter((users) => users.has(user)).length;
+  return [...message.reactions?.values() ?? []].filter((users) => users.has(user)).length;
 }
 
 function eventOf(room: Room, entry: Entry): LogEvent {
@@ -426,15 +434,13 @@ function frameOf(room: Room, entry: Entry): LogFrame {
 }
 
 function messageAsSent(message: StoredMessage): Message {
-  const { room, sender } = message;
-  const reactions = [...message.reactions].map(([emoji, users]): [string, string[]] => [emoji, [...users]]);
-  const recipient = room.id.split(":").slice(1).find((user) => user !== sender.id);
+  const { room, sender, reactions } = message;
   return {
     id: message.id,
     room: room.id,
     seq: message.seq,
     sender: { ...sender },
-    ...(room.kind === "dm" ? { recipient } : { community: room.id }),
+    ...(room.kind === "dm" ? { recipient: otherOf(room, sender.id) } : { community: room.id }),
     ...(message.subject !== undefined && { subject: message.subject }),
     body: message.body,
     ...(message.data !== undefined && { data: structuredClone(message.data) }),
@@ -446,8 +452,17 @@ function messageAsSent(message: StoredMessage): Message {
     updated_at: message.updatedAt,
     ...(message.editedAt !== undefined && { edited_at: message.editedAt }),
     ...(message.deletedAt !== undefined && { deleted_at: message.deletedAt }),
-    ...(reactions.length > 0 && { reactions: Object.fromEntries(reactions) }),
+    ...(reactions !== undefined && reactions.size > 0 && { reactions: reactionLists(reactions) }),
   };
+}
+
+/** The other one of a room of two, whose id names both. */
+function otherOf(room: Room, user: string): string | undefined {
+  return room.id.split(":").slice(1).find((one) => one !== user);
+}
+
+function reactionLists(reactions: ReadonlyMap<string, ReadonlySet<string>>): Record<string, string[]> {
+  return Object.fromEntries([...reactions].map(([emoji, users]) => [emoji, [...users]]));
 }
 
 function messageFor(message: StoredMessage, user: string): Message {
