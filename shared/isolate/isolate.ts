@@ -23,8 +23,8 @@ export interface IsolateOptions {
   /** Wall clock that the platform gives an isolate, in milliseconds: 150,000 (free) or 400,000 (paid). Default 150,000. */
   wallClockMs?: number;
   /**
-   * The share of the wall clock after which connections are handed over; default 0.8, and earlier where that would leave
-   * less than 5 s, but not before 0.6: at half of its life an isolate is replaced, and the next one has to boot.
+   * The share of the wall clock after which connections are handed over; default 0.8. Well after the half, as an isolate
+   * that drains refuses the connections that the platform still sends to it.
    */
   drainAt?: number;
   /** Where it runs, as the platform names it. */
@@ -36,11 +36,6 @@ export interface IsolateOptions {
   /** Keeps the isolate alive until a promise settles; default the platform's `EdgeRuntime.waitUntil`, where there is one. */
   waitUntil?: (promise: Promise<unknown>) => void;
 }
-
-const DRAIN_AT = 0.8;
-const EARLIEST_DRAIN_AT = 0.6;
-/** A hand-over that need not be hurried takes so long. */
-const EASY_DRAIN_MS = 5_000;
 
 /** Timers take 31 bits: one that is longer would fire at once. */
 const MAX_TIMER_MS = 2 ** 31 - 1;
@@ -70,7 +65,11 @@ export class Isolate {
     this.id = options.id;
     this.region = options.region ?? null;
     this.wallClockMs = positive("wallClockMs", options.wallClockMs ?? 150_000);
-    this.#drainAtMs = drainAtMs(this.wallClockMs, options.drainAt);
+    const share = options.drainAt ?? 0.8;
+    if (!(share > 0 && share < 1)) {
+      throw new RangeError(`Cannot start as 'drainAt' must be between 0 and 1: current value is ${share}`);
+    }
+    this.#drainAtMs = this.wallClockMs * share;
     this.#ageMs = options.ageMs ?? (() => performance.now());
     this.#events = options.events ?? globalThis;
     this.waitUntil = options.waitUntil ?? platformWaitUntil;
@@ -155,15 +154,6 @@ export class Isolate {
       }
     }
   }
-}
-
-function drainAtMs(wallClockMs: number, share: number | undefined): number {
-  if (share === undefined) {
-    const inEase = Math.max(wallClockMs - EASY_DRAIN_MS, wallClockMs * EARLIEST_DRAIN_AT);
-    return Math.min(wallClockMs * DRAIN_AT, inEase);
-  }
-  if (share > 0 && share < 1) return wallClockMs * share;
-  throw new RangeError(`Cannot start as 'drainAt' must be between 0 and 1: current value is ${share}`);
 }
 
 function platformWaitUntil(promise: Promise<unknown>): void {

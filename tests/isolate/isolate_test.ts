@@ -56,15 +56,6 @@ Deno.test("an isolate serves until 80 % of its wall clock, counted from its boot
   }
 });
 
-Deno.test("an isolate that lives shortly drains earlier, so that its clients have the time to move", () => {
-  for (
-    const [wallClockMs, drainsAtMs] of [[25_000, 20_000], [20_000, 15_000], [10_000, 6_000], [5_000, 3_000]] as const
-  ) {
-    using boot = bootIsolate({ wallClockMs });
-    assertEquals(boot.isolate.lifetimeMs, drainsAtMs);
-  }
-});
-
 Deno.test("an isolate drains at beforeunload, in the time that its reason leaves, and tells it once", () => {
   const left = { wall_clock: 60_000 / 9, cpu: 2_000, memory: 2_000, early_drop: 1_000, termination: 15_000 };
   for (const [reason, leftMs] of Object.entries(left)) {
