@@ -42,6 +42,7 @@ export const CLOSE_CODES = {
   4403: { name: "forbidden", retry: "stop", meaning: "The origin, the room or the role is not allowed." },
   4404: { name: "not_found", retry: "stop", meaning: "There is no such room or upstream." },
   4408: { name: "heartbeat_missed", retry: "retry", meaning: "The client was silent for too long." },
+  4409: { name: "taken_over", retry: "stop", meaning: "Another connection goes on with this session." },
   4429: { name: "rate_limited", retry: "retry", meaning: "Too many frames, bytes or connections." },
   4502: { name: "upstream_failed", retry: "retry", meaning: "The upstream refused, failed or broke off." },
   4504: { name: "upstream_timeout", retry: "retry", meaning: "The upstream did not open in time." },

@@ -50,9 +50,8 @@ export interface RebuiltConversation {
  * A kept conversation goes on with another upstream after a hand-over, a kill or OpenAI's own end of a session. What a stage
  * sends upstream in `open` is sent to each of them first; the events by which the conversation is rebuilt pass no stage. Where
  * the client may not have been told how the last turn ended, its events pass again towards the client, with the ids that they
- * had: `conversation.item.added` and `.done`, `response.output_item.done`, `response.done`. So what is counted is counted by
- * id, and a call that has no output yet is answered then. A response that was cut off passes as a `response.done` with the
- * status `cancelled` and without usage.
+ * had: `conversation.item.added` and `.done`, `response.output_item.done`, and `response.done` without its usage, which was
+ * counted. A response that was cut off passes as a `response.done` with the status `cancelled`, without usage as well.
  */
 export interface Stage {
   /** The types of server events that `fromUpstream` is to see; all others pass it unparsed. Never those of audio. */

@@ -1,0 +1,391 @@
+import type { LeaveMessage } from "../../connection/mod.ts";
+import { type FrameData, FrameQueue } from "../frame_queue.ts";
+import type { Interceptor, PipeEnds } from "../interceptor.ts";
+import { EventFrame } from "./event_frame.ts";
+import { parseClientFrame } from "./parse_client_frame.ts";
+import { createId, planRebuild, type RebuildPlan } from "./plan_rebuild.ts";
+import type { Recorder } from "./recorder.ts";
+import { refusalEvent } from "./refusal_event.ts";
+import type { SessionRecord } from "./session_store.ts";
+import type { Passed, RealtimeEvent, Stage, StageOutput } from "./stage.ts";
+import { LaneOverflow, StageLane } from "./stage_lane.ts";
+
+/** The bounds of a session. */
+export interface SessionLimits {
+  /** What may wait for a stage, or for the upstream to be ready, in each direction. */
+  readonly maxQueuedFrames: number;
+  readonly maxQueuedBytes: number;
+  /** How long a conversation may take to be rebuilt once its upstream is dialled, in milliseconds. */
+  readonly rebuildTimeoutMs: number;
+}
+
+/** What a session is made of. */
+export interface OpenAiSessionOptions {
+  /** In the order in which a client's events pass them. */
+  readonly stages: readonly Stage[];
+  /** Records the conversation, and knows what was recorded before; left out, nothing is kept. */
+  readonly recorder?: Recorder;
+  readonly limits: SessionLimits;
+  /** Keeps the isolate until what is left to do has been done. */
+  waitUntil(promise: Promise<unknown>): void;
+  /** Hears of what went wrong, in a line without secrets. */
+  onFailure(line: string): void;
+  /** The session is over. */
+  onEnd?(): unknown;
+}
+
+/**
+ * - `opening`: the stages are asked; nothing passes, and what they send upstream is kept for each upstream to come.
+ * - `rebuilding`: an upstream is given the conversation; what the client sends waits in front of the recorder.
+ * - `live`: events pass.
+ * - `over`: both sides are being closed.
+ */
+type Phase = "opening" | "rebuilding" | "live" | "over";
+
+/** A conversation on its way into a fresh upstream. */
+interface Rebuild extends RebuildPlan {
+  /** The `session.update`s that are not answered. */
+  updates: number;
+  /** The answer to the last one. */
+  updated?: EventFrame;
+  /** The items that are not confirmed, by the id of the event that creates each. */
+  readonly unconfirmed: Set<string>;
+  /** Items that the upstream refused. */
+  readonly refused: string[];
+  /** What the client asked of the upstream before, which may not have heard of it. */
+  readonly repeated: readonly RealtimeEvent[];
+  readonly showsCreated: boolean;
+}
+
+/** The closes of an upstream after which a conversation goes on with another. */
+const GOES_ON: ReadonlySet<number> = new Set([1001, 1006, 1011, 1012, 1013]);
+/** How many upstreams may be lost in a row without a response in between. */
+const MAX_LOST = 3;
+const CONFIG_ID = "relay_config";
+/** The ends of a connection before which the client got all that was sent to it. */
+const TOLD: ReadonlySet<string> = new Set(["hand_over", "closed", "closed_by_target"]);
+
+/**
+ * A client's session at OpenAI, through stages; with a recorder it outlives its upstream, its connection and its isolate.
+ *
+ * A fresh upstream of a conversation that has begun is set up by what the stages sent in `open` and by the session as the
+ * client configured it (which passes the stages again, as their rules may have changed), then by the items in order. The
+ * client sees `session.created` of the first upstream of its connection, and `session.updated` once all is confirmed. Then
+ * it is told what it may have missed, and what is due is asked for again.
+ */
+export class OpenAiSession implements Interceptor {
+  readonly #options: OpenAiSessionOptions;
+  readonly #recorder: Recorder | undefined;
+  readonly #up: StageLane;
+  readonly #down: StageLane;
+  /** Where in the lane to the client the stages begin that are not the recorder. */
+  readonly #behindRecorder: number;
+  readonly #beforeStart: FrameQueue;
+  #ends: PipeEnds | undefined;
+  #phase: Phase = "opening";
+  #hasLeft = false;
+  readonly #opened: Stage[] = [];
+  /** What came through the stages before there was an upstream. */
+  #collected: RealtimeEvent[] = [];
+  /** What the stages sent in `open`. */
+  #setup: readonly RealtimeEvent[] = [];
+  #rebuild: Rebuild | undefined;
+  #rebuiltAll = Promise.withResolvers<void>();
+  #timer: ReturnType<typeof setTimeout> | undefined;
+  #lost = 0;
+  /** Rebuilt items whose `done` is still to come: the client knows them. */
+  readonly #rebuilt = new Set<string>();
+
+  constructor(options: OpenAiSessionOptions) {
+    const { stages, recorder, limits } = this.#options = options;
+    this.#recorder = recorder;
+    this.#behindRecorder = recorder === undefined ? 0 : 1;
+    this.#beforeStart = new FrameQueue(limits.maxQueuedFrames, limits.maxQueuedBytes);
+    const lane = { ...limits, failed: (cause: unknown) => this.#failed(cause) };
+    const outputs = stages.map((_, index) => this.#outputOf(index));
+    const gate = { wants: () => this.#phase !== "live", handle: (event: RealtimeEvent) => this.#hold(event) };
+    this.#up = new StageLane([
+      ...stages.map((stage, index) => ({
+        wants: () => stage.fromClient !== undefined,
+        handle: (event: RealtimeEvent) => stage.fromClient!(event, outputs[index]!),
+      })),
+      gate,
+      ...recorder === undefined ? [] : [{ wants: () => true, handle: recorder.fromClient.bind(recorder) }],
+    ], { ...lane, exit: (frame) => this.#ends?.toUpstream(frame.text) });
+    this.#down = new StageLane([
+      ...recorder === undefined ? [] : [laneStage(recorder, recorder.fromUpstream.bind(recorder))],
+      ...stages.map((stage, index) => laneStage(stage, (event) => stage.fromUpstream!(event, outputs[index]!)))
+        .toReversed(),
+    ], { ...lane, exit: (frame) => this.#ends?.toClient(frame.text) });
+  }
+
+  joined(ends: PipeEnds): void {
+    this.#ends = ends;
+    this.#start().catch((cause) => this.#failed(cause));
+  }
+
+  fromClient(data: FrameData): void {
+    if (this.#phase === "over") return;
+    if (this.#collectsFrames()) {
+      if (!this.#beforeStart.put(data)) this.#failed(new LaneOverflow("Too much was sent before the session began"));
+    } else this.#take(data);
+  }
+
+  fromUpstream(data: FrameData): void {
+    if (this.#phase === "over") return;
+    const frame = typeof data === "string" ? EventFrame.ofServer(data) : undefined;
+    if (frame === undefined) return this.#ends?.toClient(data);
+    if (frame.type === "response.output_audio.delta") this.#recorder?.measureAudio(frame.text);
+    else if (frame.type === "response.done") this.#lost = 0;
+    if (this.#rebuild !== undefined && this.#answers(this.#rebuild, frame)) return;
+    if (this.#rebuilt.size > 0 && this.#isOfRebuilt(frame)) return;
+    this.#down.enter(frame);
+  }
+
+  upstreamLost(code: number, reason: string): boolean {
+    if (this.#recorder === undefined || this.#phase !== "live") return false;
+    if (!GOES_ON.has(code) || ++this.#lost > MAX_LOST) return false;
+    // 1001 is the end of a session as OpenAI has it, after an hour.
+    if (code !== 1001) this.#options.onFailure(`OpenAI closed a session, which is rebuilt: ${code} ${reason}`);
+    this.#phase = "rebuilding";
+    this.#reconnect(this.#recorder).catch((cause) => this.#failed(cause));
+    return true;
+  }
+
+  drain(ready: () => void): void {
+    const onceTold = async () => {
+      await this.#down.idle();
+      ready();
+    };
+    if (this.#recorder === undefined) void onceTold();
+    else this.#recorder.onQuiet(() => void onceTold());
+  }
+
+  left({ reason, close }: Pick<LeaveMessage, "reason" | "close">): void {
+    if (this.#hasLeft) return;
+    this.#hasLeft = true;
+    this.#phase = "over";
+    clearTimeout(this.#timer);
+    this.#beforeStart.clear();
+    this.#up.close();
+    this.#down.close();
+    const closing = this.#opened.map(async (stage) => await stage.close?.());
+    const isOver = close?.code === 1000;
+    if (this.#recorder !== undefined) closing.push(this.#recorder.end({ remove: isOver, told: TOLD.has(reason) }));
+    this.#options.waitUntil(Promise.allSettled(closing).then(() => {}));
+    this.#options.onEnd?.();
+  }
+
+  /** Another connection goes on with the conversation. */
+  takenOver(): void {
+    this.end(4409, "taken_over: Another connection goes on with this session");
+  }
+
+  /** Ends both sides, once the client has what was sent to it before. */
+  end(code: number, reason: string): void {
+    if (this.#phase === "over") return;
+    this.#phase = "over";
+    clearTimeout(this.#timer);
+    this.#ends?.end(code, reason);
+  }
+
+  #outputOf(index: number): StageOutput {
+    const behind = this.#behindRecorder + this.#options.stages.length - index;
+    return {
+      toClient: (event) => this.#down.enter(EventFrame.of(event), behind),
+      toUpstream: (event) => this.#up.enter(EventFrame.of(event), index + 1),
+      end: (code, reason) => this.end(code, reason),
+    };
+  }
+
+  async #start(): Promise<void> {
+    for (const [index, stage] of this.#options.stages.entries()) {
+      this.#opened.push(stage);
+      const opening = stage.open?.(this.#outputOf(index));
+      if (opening !== undefined) await opening;
+      if (this.#phase !== "opening") return;
+    }
+    this.#setup = await this.#collect();
+    if (this.#recorder === undefined) return this.#connect(this.#setup);
+    const record = await this.#claim(this.#recorder);
+    if (record === undefined || this.#phase !== "opening") return;
+    if (!hasBegun(record)) return this.#connect(this.#setup);
+    if (record.config !== null) this.#up.enter(EventFrame.of(configure(record.config)));
+    const config = await this.#collect();
+    if (this.#phase === "opening") this.#connect([...this.#setup, ...config], record, { showsCreated: true });
+  }
+
+  /** What has come through the stages, once all has that was on its way. */
+  async #collect(): Promise<readonly RealtimeEvent[]> {
+    await this.#up.idle();
+    const collected = this.#collected;
+    this.#collected = [];
+    return collected;
+  }
+
+  async #claim(recorder: Recorder): Promise<SessionRecord | undefined> {
+    try {
+      return await recorder.claim();
+    } catch (cause) {
+      this.#options.onFailure(`The conversation could not be read: ${(cause as Error).message}`);
+      this.end(1013, "store_unavailable: The conversation could not be read");
+    }
+  }
+
+  async #reconnect(recorder: Recorder): Promise<void> {
+    // What the last upstream said is recorded before it counts as gone.
+    await this.#down.idle();
+    if (this.#phase !== "rebuilding") return;
+    const repeated = recorder.stop();
+    const { record } = recorder;
+    const config = record.config === null ? [] : [configure(record.config)];
+    this.#connect([...this.#setup, ...config], record, { showsCreated: false, repeated });
+  }
+
+  #connect(
+    setup: readonly RealtimeEvent[],
+    record?: SessionRecord,
+    { showsCreated = true, repeated = [] as readonly RealtimeEvent[] } = {},
+  ): void {
+    const plan = record && planRebuild(record);
+    const sent = plan && !setup.some(isUpdate) ? [...setup, configure({})] : setup;
+    const updates = sent.filter(isUpdate).length;
+    this.#phase = plan === undefined ? "live" : "rebuilding";
+    this.#ends?.dial();
+    for (const event of sent) this.#send(event);
+    if (plan === undefined) this.#recorder?.start(updates);
+    else {
+      const unconfirmed = new Set(plan.creates.keys());
+      this.#rebuild = { ...plan, updates, unconfirmed, refused: [], repeated, showsCreated };
+      this.#timer = setTimeout(() => {
+        this.#options.onFailure("OpenAI did not confirm a conversation in time");
+        this.end(4504, "upstream_timeout: The conversation could not be rebuilt in time");
+      }, this.#options.limits.rebuildTimeoutMs);
+      for (const event of plan.creates.values()) this.#send(event);
+    }
+    while (!this.#beforeStart.isEmpty) this.#take(this.#beforeStart.take()!);
+  }
+
+  #collectsFrames(): boolean {
+    return this.#phase === "opening" || !this.#beforeStart.isEmpty;
+  }
+
+  #send(event: RealtimeEvent): void {
+    this.#ends?.toUpstream(JSON.stringify(event));
+  }
+
+  #take(data: FrameData): void {
+    const frame = parseClientFrame(data);
+    if (frame.ok) this.#up.enter(frame.value);
+    else this.#ends?.toClient(JSON.stringify(refusalEvent(frame.error)));
+  }
+
+  /** Stands in front of the recorder while no upstream is ready for what comes. */
+  #hold(event: RealtimeEvent): Passed | Promise<Passed> {
+    if (this.#phase === "opening") {
+      this.#collected.push(event);
+      return undefined;
+    }
+    return this.#phase === "rebuilding" ? this.#rebuiltAll.promise.then(() => event) : event;
+  }
+
+  /** Whether an event of the upstream answers the rebuild, which the client is not to see. */
+  #answers(rebuild: Rebuild, frame: EventFrame): boolean {
+    switch (frame.type) {
+      case "session.created":
+        return !rebuild.showsCreated;
+      case "session.updated":
+        rebuild.updates--;
+        rebuild.updated = frame;
+        break;
+      case "conversation.item.created":
+      case "conversation.item.added": {
+        const { id } = frame.event.item as { id: string };
+        if (!rebuild.unconfirmed.delete(createId(id))) return this.#isOfRebuilt(frame);
+        this.#rebuilt.add(id);
+        break;
+      }
+      case "error": {
+        const { event_id: id, message } = frame.event.error as { event_id?: string | null; message?: string };
+        if (id === CONFIG_ID) {
+          this.#options.onFailure("OpenAI refused the session of a conversation");
+          this.end(4502, "upstream_failed: The session could not be set up again");
+          return true;
+        }
+        const create = rebuild.creates.get(id ?? "");
+        if (create === undefined || !rebuild.unconfirmed.delete(id!)) return false;
+        this.#options.onFailure(`OpenAI refused an item of a conversation: ${message}`);
+        rebuild.refused.push(create.item.id);
+        break;
+      }
+      default:
+        return false;
+    }
+    if (rebuild.updates <= 0 && rebuild.unconfirmed.size === 0) this.#goOn(rebuild);
+    return true;
+  }
+
+  #isOfRebuilt(frame: EventFrame): boolean {
+    if (frame.type !== "conversation.item.done" && frame.type !== "conversation.item.added") return false;
+    const { id } = frame.event.item as { id: string };
+    return frame.type === "conversation.item.done" ? this.#rebuilt.delete(id) : this.#rebuilt.has(id);
+  }
+
+  /** The upstream has all of the conversation. */
+  #goOn({ creates, showsCreated, updated, refused, notices, due, lost, repeated }: Rebuild): void {
+    clearTimeout(this.#timer);
+    this.#rebuild = undefined;
+    const recorder = this.#recorder!;
+    recorder.start();
+    // Those of a connection that lost its upstream alone know what they were at.
+    if (showsCreated) this.#tellStages(creates, due.length > 0);
+    if (updated !== undefined) this.#down.enter(updated);
+    for (const id of refused) {
+      recorder.forget(id);
+      this.#tell({ type: "conversation.item.deleted", event_id: `event_${id}`, item_id: id });
+    }
+    for (const event of notices) this.#tell(event);
+    for (const { create } of lost) {
+      const message = "The response was lost with its connection, and cannot be asked for again here.";
+      this.#tell(refusalEvent({ type: "server_error", code: "response_lost", message }, create));
+    }
+    recorder.setDue(due);
+    for (const { create } of due) this.#send(create);
+    this.#phase = "live";
+    for (const event of repeated) this.#send(recorder.fromClient(event)!);
+    this.#rebuiltAll.resolve();
+    this.#rebuiltAll = Promise.withResolvers();
+  }
+
+  #tellStages(creates: RebuildPlan["creates"], isAsked: boolean): void {
+    const items = [...creates.values()].map(({ item }) => item);
+    this.#options.stages.forEach((stage, index) => stage.rebuilt?.({ items, isAsked }, this.#outputOf(index)));
+  }
+
+  #tell(event: RealtimeEvent): void {
+    this.#down.enter(EventFrame.of(event), this.#behindRecorder);
+  }
+
+  #failed(cause: unknown): void {
+    if (cause instanceof LaneOverflow) return this.end(1013, `overloaded: ${cause.message}`);
+    this.#options.onFailure(`A session failed: ${cause instanceof Error ? cause.stack ?? cause.message : cause}`);
+    this.end(1011, "internal: The session failed");
+  }
+}
+
+function laneStage(stage: Stage, handle: (event: RealtimeEvent) => Passed | Promise<Passed>) {
+  const sees = stage.fromUpstream !== undefined;
+  return { wants: (type: string) => sees && stage.serverEvents.has(type), handle };
+}
+
+function configure(config: Readonly<Record<string, unknown>>): RealtimeEvent {
+  return { type: "session.update", event_id: CONFIG_ID, session: { type: "realtime", ...config } };
+}
+
+function isUpdate({ type }: RealtimeEvent): boolean {
+  return type === "session.update";
+}
+
+function hasBegun({ config, items, due }: SessionRecord): boolean {
+  return config !== null || items.length > 0 || due.length > 0;
+}

@@ -1,0 +1,71 @@
+import { err, ok } from "../../protocol/result.ts";
+import { log } from "../../telemetry/log.ts";
+import type { Upstream } from "../upstream.ts";
+import { OpenAiSession, type SessionLimits } from "./openai_session.ts";
+import type { ConversationLimits } from "./recorded_conversation.ts";
+import { Recorder } from "./recorder.ts";
+import type { SessionStore } from "./session_store.ts";
+import type { CreateStage } from "./stage.ts";
+
+/** How the sessions of an upstream are. */
+export interface OpenAiSessionsOptions {
+  /** The stages of each session, in the order in which a client's events pass them. */
+  readonly stages: readonly CreateStage[];
+  /** Where conversations are kept. */
+  readonly store: SessionStore;
+  /** What is kept of one; default 500 items and 128 KiB. */
+  readonly conversation?: Partial<ConversationLimits>;
+  /** What may wait, and for how long a conversation may be rebuilt; default as for any pipe, and 20 s. */
+  readonly limits?: Partial<SessionLimits>;
+  /** Hears of what went wrong, in a line without secrets; default a line of the log. */
+  readonly onFailure?: (line: string) => void;
+}
+
+/** A name that a client chooses for its conversation. */
+const SESSION_ID = /^[A-Za-z0-9_-]{1,128}$/;
+
+/**
+ * An upstream of OpenAI Realtime whose clients are held to stages, and whose conversations outlive connections where the
+ * client names them by the parameter `session`: whoever comes with the same user and the same name goes on with it, and the
+ * connection before is closed (4409).
+ */
+export function openAiSessions(upstream: Upstream, options: OpenAiSessionsOptions): Upstream {
+  const { stages, store, conversation, limits } = options;
+  const onFailure = options.onFailure ?? ((message) => log.error("openai.failed", { message }));
+  /** Of this isolate, by user and name. Others learn from the store that they are not the owners any more. */
+  const sessions = new Map<string, OpenAiSession>();
+  return {
+    ...upstream,
+    intercept({ userId, query, address, waitUntil }) {
+      const sessionId = query.get("session") ?? undefined;
+      if (sessionId !== undefined && !SESSION_ID.test(sessionId)) {
+        return err({ code: "bad_request", message: "session must be 1 to 128 of A-Z, a-z, 0-9, _ and -" });
+      }
+      const model = address.url.searchParams.get("model") ?? "";
+      const key = JSON.stringify([userId, sessionId]);
+      const recorder = sessionId === undefined ? undefined : new Recorder({
+        store,
+        key: { userId, sessionId },
+        limits: { maxItems: 500, maxBytes: 128 * 1024, ...conversation },
+        onLost: () => session.takenOver(),
+        onUnavailable(cause) {
+          onFailure(`A conversation could not be stored: ${(cause as Error).message}`);
+          session.end(1013, "store_unavailable: The conversation could not be stored");
+        },
+      });
+      const session: OpenAiSession = new OpenAiSession({
+        stages: stages.map((create) => create({ userId, sessionId, model })),
+        recorder,
+        limits: { maxQueuedFrames: 10_000, maxQueuedBytes: 4 * 1024 * 1024, rebuildTimeoutMs: 20_000, ...limits },
+        waitUntil,
+        onFailure,
+        onEnd: () => sessions.get(key) === session && sessions.delete(key),
+      });
+      if (recorder !== undefined) {
+        sessions.get(key)?.takenOver();
+        sessions.set(key, session);
+      }
+      return ok(session);
+    },
+  };
+}
