@@ -10,8 +10,6 @@ export interface MeterOptions {
   readonly store: UsageStore;
   readonly limits: UsageLimits;
   readonly weights: Weights;
-  /** Keeps the isolate alive until what was used is stored; default nothing does. */
-  readonly waitUntil?: (promise: Promise<unknown>) => void;
   readonly log?: Log;
 }
 
@@ -65,17 +63,15 @@ export class Meter {
     }
     if (session.isClosed) return void await this.#end(session);
     this.#sessions.add(session);
-    this.#timer ??= setInterval(() => this.#keep(this.#renew()), RENEW_EVERY_MS);
+    this.#timer ??= setInterval(() => void this.#renew(), RENEW_EVERY_MS);
   }
 
   /** Settles once the usage is stored, or may wait no longer. */
   async #record({ lease: { userId, sessionId } }: MeteredSession, usage: Usage): Promise<void> {
     const cost = costOf(usage, this.#options.weights);
     this.#waiting.push({ ...usage, id: crypto.randomUUID(), userId, sessionId, cost });
-    const storing = this.#store();
-    this.#keep(storing);
     let timer: ReturnType<typeof setTimeout> | undefined;
-    await Promise.race([storing, new Promise((resolve) => timer = setTimeout(resolve, MAX_HELD_MS))]);
+    await Promise.race([this.#store(), new Promise((resolve) => timer = setTimeout(resolve, MAX_HELD_MS))]);
     clearTimeout(timer);
   }
 
@@ -85,9 +81,8 @@ export class Meter {
       clearInterval(this.#timer);
       this.#timer = undefined;
     }
-    const ending = this.#store().then(() => this.#end(session));
-    this.#keep(ending);
-    await ending;
+    await this.#store();
+    await this.#end(session);
   }
 
   /** Where this fails the lease runs out by itself. */
@@ -139,10 +134,6 @@ export class Meter {
 
   #endThose(isMeant: (session: MeteredSession) => boolean, code: ErrorCode): void {
     for (const session of this.#sessions) if (isMeant(session)) session.stop(code);
-  }
-
-  #keep(promise: Promise<unknown>): void {
-    this.#options.waitUntil?.(promise);
   }
 }
 

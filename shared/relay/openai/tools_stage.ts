@@ -65,8 +65,8 @@ class ToolsStage implements Stage {
   /** The ids of calls that are the server's to answer. */
   readonly #calls = new Set<unknown>();
   readonly #ending = new AbortController();
-  /** Calls whose output has not been sent. */
-  #running = 0;
+  /** The ids of calls whose output has not been sent. */
+  readonly #running = new Set<string>();
   /** The responses that are under way, by their ids. */
   readonly #active = new Map<unknown, ActiveResponse>();
   /** Whether the model has to be asked to go on, once it can be. */
@@ -92,6 +92,8 @@ class ToolsStage implements Stage {
   }
 
   rebuilt({ items, isAsked }: RebuiltConversation, output: StageOutput): void {
+    // Those of the upstream before are over, whatever became of them.
+    this.#active.clear();
     let previous: string | null = null;
     for (const item of items) {
       if (this.#isOwn(item)) this.#hide(item, previous);
@@ -103,7 +105,7 @@ class ToolsStage implements Stage {
     const last = object(items.at(-1));
     const hasNews = own.length > 0 || (!isAsked && last.type === "function_call_output" && this.#isOwn(last));
     this.#isOwed = hasNews && own.length === open.length;
-    for (const item of own) this.#run(item, output);
+    for (const item of own) if (!this.#running.has(item.call_id as string)) this.#run(item, output);
     this.#goOn(output);
   }
 
@@ -168,7 +170,7 @@ class ToolsStage implements Stage {
       : event;
     if (response.conversation === "none") return request;
     // While a response is under way OpenAI refuses the next, as it does on a direct connection.
-    if (this.#running > 0 && !this.#isActive && this.#held.length < MAX_HELD) return void this.#held.push(request);
+    if (this.#running.size > 0 && !this.#isActive && this.#held.length < MAX_HELD) return void this.#held.push(request);
     this.#isOwed = false;
     return request;
   }
@@ -252,12 +254,12 @@ class ToolsStage implements Stage {
     const callId = String(item.call_id);
     const tool = this.#registry.get(item.name)!;
     const { signal } = this.#ending;
-    const answer = this.#running < MAX_RUNNING
+    const answer = this.#running.size < MAX_RUNNING
       ? answerCall(tool, item.arguments, { userId, sessionId, callId, signal, log: this.#log })
       : Promise.resolve(failure("too_many_calls", "Too many tools are running; call again later."));
-    this.#running++;
+    this.#running.add(callId);
     answer.then((text) => {
-      this.#running--;
+      this.#running.delete(callId);
       if (signal.aborted) return;
       const answerItem = { type: "function_call_output", call_id: callId, output: text };
       output.toUpstream({ type: "conversation.item.create", event_id: this.#nextId(OUTPUT_ID), item: answerItem });
@@ -267,7 +269,7 @@ class ToolsStage implements Stage {
 
   /** Asks for the next response where every output is there: as the client wished it, or by itself. */
   #goOn(output: StageOutput): void {
-    if (this.#running > 0) return;
+    if (this.#running.size > 0) return;
     const held = this.#held;
     this.#held = [];
     if (held.length > 0) this.#isOwed = false;

@@ -414,6 +414,29 @@ Deno.test("tools: after a rebuild a call without an output is answered, what was
   assertEquals(session.client, []);
 });
 
+Deno.test("tools: where the upstream is lost while a tool runs, it is run once, and the response that was lost is not waited for", async () => {
+  const answer = Promise.withResolvers<string>();
+  let runs = 0;
+  const session = await start([defineTool({
+    ...weather,
+    run: () => {
+      runs++;
+      return answer.promise;
+    },
+  })]);
+  const items = [call("fc_1")];
+  await respond(session, items);
+  await begin(session, [message("m_1")], { id: "resp_2" });
+  session.stage.rebuilt!({ items, isAsked: false }, {
+    toClient() {},
+    end() {},
+    toUpstream: (event) => session.upstream.push(event),
+  });
+  answer.resolve("clear");
+  const sent = await session.sent(2);
+  assertEquals([runs, sent.map(({ type }) => type)], [1, ["conversation.item.create", "response.create"]]);
+});
+
 for (
   const { name, items, isAsked, asks } of [
     { name: "asks again where the last thing was an output", items: ["call", "output"], isAsked: false, asks: 1 },
