@@ -6,7 +6,6 @@ const SECRET = "sb_secret_of_this_test";
 
 Deno.test("mayPass() tells what waiting mends from what it does not", () => {
   const cases: [number, string, boolean][] = [
-    [0, "", true],
     [408, "", true],
     [429, "", true],
     [500, "XX000", true],
@@ -77,6 +76,27 @@ Deno.test("supabaseStore() sends the secret key, and nothing for what it can ref
   assertEquals(seen, []);
   assertEquals(await store.eventsSince("room", 0, 1), undefined);
   assertEquals(seen, [`${SECRET} /rest/v1/rpc/chat_events_since`]);
+});
+
+Deno.test("supabaseStore() sends a key that is a token as Bearer too, a new one never, and neither to where it is led", async () => {
+  const seen: [path: string, apikey: string | null, authorization: string | null][] = [];
+  await using elsewhere = Deno.serve({ port: 0, hostname: "127.0.0.1", onListen() {} }, ({ url, headers }) => {
+    seen.push([new URL(url).pathname, headers.get("apikey"), headers.get("authorization")]);
+    return Response.json(null);
+  });
+  const there = `http://127.0.0.1:${elsewhere.addr.port}`;
+  for (const secretKey of [SECRET, "header.claims.signature"]) {
+    assertEquals(await supabaseStore({ url: `${there}/`, secretKey }).eventsSince("room", 0, 1), undefined);
+  }
+  const path = "/rest/v1/rpc/chat_events_since";
+  const expected = [[path, SECRET, null], [path, "header.claims.signature", "Bearer header.claims.signature"]];
+  assertEquals(seen, expected);
+
+  const answer = () => Response.redirect(`${there}/stolen`, 307);
+  await using server = Deno.serve({ port: 0, hostname: "127.0.0.1", onListen() {} }, answer);
+  const store = supabaseStore({ url: `http://127.0.0.1:${server.addr.port}`, secretKey: SECRET });
+  await assertRejects(() => store.eventsSince("room", 0, 1), StoreUnavailable);
+  assertEquals(seen, expected);
 });
 
 Deno.test("supabaseStore() refuses a time limit that is none", () => {
