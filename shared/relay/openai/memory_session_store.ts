@@ -48,6 +48,7 @@ export function memorySessionStore({ now = Date.now }: { readonly now?: () => nu
       dropOld(key.userId);
       const { config, due, lastEnd, told } = kept.state;
       const items = [...kept.items.values()].sort((a, b) => a.place - b.place);
+      kept.state = { ...kept.state, told: false };
       return Promise.resolve(structuredClone({ config, due, lastEnd, told, items }));
     },
     save(key, owner, { put = [], remove = [], ...state }) {

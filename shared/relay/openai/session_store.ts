@@ -67,7 +67,10 @@ export const EMPTY_RECORD: SessionRecord = { config: null, due: [], lastEnd: nul
  * Each method rejects where the store cannot be reached; the same call may be made again then.
  */
 export interface SessionStore {
-  /** Makes `owner` (unique to the caller) the owner of the record, and gives it; an empty one where there is none. */
+  /**
+   * Makes `owner` (unique to the caller, a UUID) the owner of the record, and gives it; an empty one where there is none. From
+   * then on it counts as not told, until `save` says otherwise.
+   */
   claim(key: SessionKey, owner: string): Promise<SessionRecord>;
   /** Changes the record, if only the time it is kept until; `false` where another owns it now, or it was deleted. */
   save(key: SessionKey, owner: string, changes: SessionChanges): Promise<boolean>;

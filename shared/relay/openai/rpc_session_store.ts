@@ -1,0 +1,52 @@
+import type { RpcCall } from "./rpc_call.ts";
+import type { DueResponse, KeptItem, SessionKey, SessionStore } from "./session_store.ts";
+import type { RealtimeEvent } from "./stage.ts";
+
+/** What the database gives: JSON as it was stored. */
+interface ClaimedRow {
+  readonly config: Readonly<Record<string, unknown>> | null;
+  readonly due: readonly DueResponse[];
+  readonly last_end: RealtimeEvent | null;
+  readonly told: boolean;
+  readonly items: readonly (Omit<KeptItem, "audioMs"> & { readonly audio_ms: number })[];
+}
+
+/** Conversations in the project's database, by the SQL functions of `supabase/migrations`, whatever carries the calls to them. */
+export function rpcSessionStore(call: RpcCall): SessionStore {
+  const argsOf = ({ userId, sessionId }: SessionKey, owner: string) => ({
+    member: userId,
+    session: sessionId,
+    holder: owner,
+  });
+  return {
+    async claim(key, owner) {
+      const row = await call("relay_claim_conversation", argsOf(key, owner)) as ClaimedRow;
+      const { config, due, last_end: lastEnd, told } = row;
+      const items = row.items.map(({ audio_ms: audioMs, ...item }) => ({ ...item, audioMs }));
+      return { config, due, lastEnd, told, items };
+    },
+    async save(key, owner, { put = [], remove = [], config, due, lastEnd, told }) {
+      const changes = {
+        put: put.map(asRow),
+        remove,
+        // As texts: jsonb, which the call is made of, does not hold all that JSON may.
+        ...config !== undefined && { config: jsonOrNull(config) },
+        ...due !== undefined && { due: JSON.stringify(due) },
+        ...lastEnd !== undefined && { last_end: jsonOrNull(lastEnd) },
+        ...told !== undefined && { told },
+      };
+      return await call("relay_save_conversation", { ...argsOf(key, owner), changes }) as boolean;
+    },
+    async remove(key, owner) {
+      await call("relay_remove_conversation", argsOf(key, owner));
+    },
+  };
+}
+
+function asRow({ id, place, item, audioMs }: KeptItem) {
+  return { id, place, item: jsonOrNull(item), role: item?.role ?? null, audio_ms: audioMs };
+}
+
+function jsonOrNull(value: unknown): string | null {
+  return value === null ? null : JSON.stringify(value);
+}

@@ -1,0 +1,182 @@
+import { assertEquals } from "@std/assert";
+import {
+  type DueResponse,
+  EMPTY_RECORD,
+  type KeptItem,
+  MAX_SESSIONS_PER_USER,
+  type SessionStore,
+} from "../../shared/relay/openai/session_store.ts";
+
+/** A store that a test has for itself. */
+export interface OpenedSessionStore {
+  readonly store: SessionStore;
+  newUser(): Promise<string>;
+  /** Makes an hour pass, as far as the store knows. */
+  passAnHour(): Promise<void>;
+  close(): Promise<void>;
+}
+
+/** A backend to hold to the promises of `SessionStore`. */
+export interface SessionStoreUnderTest {
+  readonly name: string;
+  readonly ignore?: boolean;
+  create(): Promise<OpenedSessionStore>;
+}
+
+const item = (place: number, text = `item ${place}`): KeptItem => ({
+  id: `item_${place}`,
+  place,
+  item: { id: `item_${place}`, type: "message", role: "user", content: [{ type: "input_text", text }] },
+  audioMs: place,
+});
+const due: DueResponse = {
+  create: { type: "response.create", event_id: "one" },
+  responseId: "resp_1",
+  itemIds: ["item_9"],
+  retries: 1,
+};
+
+/** Registers one test for `name` with a step for each promise of the port; the store is opened once. */
+export function testSessionStore({ name, ignore = false, create }: SessionStoreUnderTest): void {
+  Deno.test({
+    name: `SessionStore: ${name}`,
+    ignore,
+    // Database drivers keep sockets and timers of their own between steps; what leaks is closed at the end.
+    sanitizeOps: false,
+    sanitizeResources: false,
+    async fn(t) {
+      const opened = await create();
+      try {
+        for (const [test, fn] of Object.entries(PROMISES)) {
+          await t.step(test, () => fn(opened.store, opened));
+        }
+      } finally {
+        await opened.close();
+      }
+    },
+  });
+}
+
+const newKey = async (opened: OpenedSessionStore) => ({ userId: await opened.newUser(), sessionId: "a-Session_1" });
+const newOwner = () => crypto.randomUUID();
+
+const PROMISES: Record<string, (store: SessionStore, opened: OpenedSessionStore) => Promise<void>> = {
+  async "a session nobody has begun is empty"(store, opened) {
+    assertEquals(await store.claim(await newKey(opened), newOwner()), EMPTY_RECORD);
+  },
+
+  async "what was saved is what the next owner gets, in the order of places"(store, opened) {
+    const key = await newKey(opened);
+    const owner = newOwner();
+    await store.claim(key, owner);
+    const config = { instructions: "Be brief.", audio: { output: { voice: "cedar" } } };
+    const lastEnd = { type: "response.done", response: { id: "resp_0" } };
+    const untold = { ...item(2.5), item: null };
+    assertEquals(await store.save(key, owner, { config, put: [item(3), item(1)] }), true);
+    assertEquals(await store.save(key, owner, { due: [due], put: [untold] }), true);
+    assertEquals(await store.save(key, owner, { lastEnd, told: true }), true);
+    const items = [item(1), untold, item(3)];
+    assertEquals(await store.claim(key, newOwner()), { config, due: [due], lastEnd, told: true, items });
+  },
+
+  async "from a claim on it counts as not told"(store, opened) {
+    const key = await newKey(opened);
+    const owner = newOwner();
+    await store.claim(key, owner);
+    await store.save(key, owner, { told: true });
+    assertEquals((await store.claim(key, newOwner())).told, true);
+    assertEquals((await store.claim(key, newOwner())).told, false);
+  },
+
+  async "items are replaced and removed, and what is left out stays"(store, opened) {
+    const key = await newKey(opened);
+    const owner = newOwner();
+    await store.claim(key, owner);
+    await store.save(key, owner, { config: { voice: "cedar" }, due: [due], put: [item(1), item(2), item(3)] });
+    await store.save(key, owner, { put: [item(2, "other words")], remove: ["item_1", "item_7"] });
+    await store.save(key, owner, { config: null, due: [] });
+    const record = await store.claim(key, newOwner());
+    assertEquals([record.config, record.due, record.items], [null, [], [item(2, "other words"), item(3)]]);
+  },
+
+  async "who was the owner before changes nothing, and is told so"(store, opened) {
+    const key = await newKey(opened);
+    const [first, second] = [newOwner(), newOwner()];
+    await store.claim(key, first);
+    await store.save(key, first, { put: [item(1)] });
+    await store.claim(key, second);
+    assertEquals(await store.save(key, first, { put: [item(2)] }), false);
+    assertEquals(await store.save(key, first, {}), false);
+    await store.remove(key, first);
+    assertEquals(await store.save(key, second, {}), true);
+    assertEquals((await store.claim(key, newOwner())).items, [item(1)]);
+  },
+
+  async "of owners that come at once one is left, and saves"(store, opened) {
+    const key = await newKey(opened);
+    const owners = Array.from({ length: 5 }, newOwner);
+    await Promise.all(owners.map((owner) => store.claim(key, owner)));
+    const saved = await Promise.all(owners.map((owner) => store.save(key, owner, { put: [item(1)] })));
+    assertEquals(saved.filter(Boolean).length, 1);
+  },
+
+  async "the owner removes it, and nothing saved later brings it back"(store, opened) {
+    const key = await newKey(opened);
+    const owner = newOwner();
+    await store.claim(key, owner);
+    await store.save(key, owner, { put: [item(1)] });
+    await store.remove(key, owner);
+    assertEquals(await store.save(key, owner, { put: [item(2)] }), false);
+    assertEquals(await store.claim(key, newOwner()), EMPTY_RECORD);
+  },
+
+  async "users and names are apart"(store, opened) {
+    const key = await newKey(opened);
+    const keys = [key, { ...key, sessionId: "b" }, await newKey(opened)];
+    for (const [place, own] of keys.entries()) {
+      const owner = newOwner();
+      await store.claim(own, owner);
+      await store.save(own, owner, { put: [item(place)] });
+    }
+    for (const [place, own] of keys.entries()) {
+      assertEquals((await store.claim(own, newOwner())).items, [item(place)]);
+    }
+  },
+
+  async "it holds any text"(store, opened) {
+    const key = await newKey(opened);
+    const owner = newOwner();
+    await store.claim(key, owner);
+    const odd = item(1, "\u0000 \ud800 \udc00\ud800 \\u0000 🦊 \u2028 '; drop table rooms; --");
+    await store.save(key, owner, { put: [odd], config: { instructions: "\u0000\ud800" } });
+    const { items, config } = await store.claim(key, newOwner());
+    assertEquals([items, config], [[odd], { instructions: "\u0000\ud800" }]);
+  },
+
+  async "after an hour without a save it is gone; each save counts, whatever it changes"(store, opened) {
+    const [lost, kept] = [await newKey(opened), await newKey(opened)];
+    const owner = newOwner();
+    for (const key of [lost, kept]) {
+      await store.claim(key, owner);
+      await store.save(key, owner, { put: [item(1)] });
+    }
+    await opened.passAnHour();
+    assertEquals(await store.save(lost, owner, {}), false);
+    assertEquals(await store.claim(lost, newOwner()), EMPTY_RECORD);
+    const again = newOwner();
+    await store.claim(kept, again);
+    assertEquals(await store.save(kept, again, {}), true);
+  },
+
+  async "a user keeps so many, the one just claimed among them"(store, opened) {
+    const { userId } = await newKey(opened);
+    const other = await newKey(opened);
+    await store.claim(other, newOwner());
+    const owner = newOwner();
+    const keys = Array.from({ length: MAX_SESSIONS_PER_USER + 1 }, (_, n) => ({ userId, sessionId: `s${n}` }));
+    for (const key of keys) await store.claim(key, owner);
+    const saved: boolean[] = [];
+    for (const key of keys) saved.push(await store.save(key, owner, {}));
+    assertEquals(saved, keys.map((_, index) => index > 0));
+  },
+};
