@@ -39,12 +39,12 @@ export function usageOf(event: RealtimeEvent, models: Models): Usage | undefined
   if (event.type === "response.done") {
     const { id, usage } = object(event.response);
     if (!isObject(usage)) return undefined;
-    return { kind: "response", subject: text(id), model: models.response, seconds: 0, ...tokensOf(usage) };
+    return { kind: "response", subject: text(id), model: text(models.response), seconds: 0, ...tokensOf(usage) };
   }
   const { item_id: id, usage } = event;
   if (!isObject(usage)) return undefined;
   const seconds = usage.type === "duration" ? amount(usage.seconds) : 0;
-  return { kind: "transcription", subject: text(id), model: models.transcription, seconds, ...tokensOf(usage) };
+  return { kind: "transcription", subject: text(id), model: text(models.transcription), seconds, ...tokensOf(usage) };
 }
 
 /** What a token of each kind counts, and a second of audio that is counted by its time. */
@@ -96,8 +96,9 @@ function object(value: unknown): Fields {
   return isObject(value) ? value : {};
 }
 
+/** As every database takes it: one text that it refuses would keep back all that is stored with it. */
 function text(value: unknown): string {
-  return typeof value === "string" ? value : "";
+  return typeof value === "string" ? value.slice(0, 256).replace(/[^ -~]/g, "?") : "";
 }
 
 const MAX_COUNT = 2 ** 31 - 1;

@@ -27,8 +27,8 @@ export interface UsageRecord extends Usage {
   readonly cost: number;
 }
 
-/** Whether a session may begin. */
-export type Admission = "admitted" | "budget_exceeded" | "too_many_sessions";
+/** Whether a session may begin; `forbidden` for a user whom the store cannot know. */
+export type Admission = "admitted" | "budget_exceeded" | "too_many_sessions" | "forbidden";
 
 /**
  * Where usage is kept, and who may go on. It promises:
