@@ -106,6 +106,11 @@ export class Member {
     );
   }
 
+  /** Tries to connect at once, where it waits to. */
+  wake(): void {
+    this.#chat.wake();
+  }
+
   /** Goes for good. */
   close(): void {
     this.#isClosed = true;

@@ -1,5 +1,6 @@
 import { eventually } from "../support/eventually.ts";
 import { signUp } from "../support/sign_up.ts";
+import { within } from "../support/within.ts";
 import { addDifferences, compareLogs, type Differences, type LoggedEvent } from "./compare_logs.ts";
 import { type Latencies, measureLatencies } from "./latencies.ts";
 import { Member, type RoomRecord } from "./member.ts";
@@ -66,7 +67,13 @@ export function findBrokenPromises(report: Report): string[] {
   return [...broken, ...report.complaints.slice(0, 10)];
 }
 
-/** Runs a scenario from start to end on a stand of its own, and compares what every client saw with the database. */
+/** A stage that has an end of its own and is not at it after so long will never be. */
+const STAGE_LIMIT_MS = 30_000;
+
+/**
+ * Runs a scenario from start to end on a stand of its own, and compares what every client saw with the database. Every
+ * wait has a bound, so that a run takes its duration and what it has to settle, and fails by the name of what hangs.
+ */
 export async function runScenario(scenario: Scenario, { log = () => {}, settleMs = 30_000 }: RunOptions = {}) {
   await using stand = await startStand(scenario);
   const seen = new Set<string>();
@@ -76,7 +83,8 @@ export async function runScenario(scenario: Scenario, { log = () => {}, settleMs
     log(`${members.length} clients are in ${scenario.rooms} rooms on ${scenario.isolates} isolates`);
     for (const member of members) member.mayLeave = true;
     stand.faultyBus(scenario.busFaults);
-    const [faults] = await Promise.all([runFaults(stand, scenario, log), runTraffic(members, scenario, log)]);
+    const run = Promise.all([runFaults(stand, scenario, log), runTraffic(members, scenario, log)]);
+    const [faults] = await within("traffic and faults are over", run, scenario.durationMs + STAGE_LIMIT_MS);
     const overAt = performance.now();
     const hasSettled = await succeeds(settle(stand, scenario, members, settleMs), log);
     stand.faultyBus();
@@ -143,8 +151,10 @@ async function runFaults({ faults }: Stand, scenario: Scenario, log: (line: stri
 /** Waits until every message has its ack, and every member the end of every log. */
 async function settle(stand: Stand, scenario: Scenario, members: readonly Member[], deadlineMs: number): Promise<void> {
   const staying = members.filter(({ isClosed }) => !isClosed);
-  const within = { deadlineMs, everyMs: 100 };
-  await eventually("every message has its ack", () => staying.every(({ waiting }) => waiting === 0), within);
+  // As the page of one who comes back to it does: else the last of them tries again half a minute after the last fault.
+  for (const member of staying) member.wake();
+  const settled = { deadlineMs, everyMs: 100 };
+  await eventually("every message has its ack", () => staying.every(({ waiting }) => waiting === 0), settled);
   const heads = new Map((await readLogs(stand, scenario)).map(({ room, events }) => [room, events.at(-1)?.seq ?? 0]));
   await eventually(
     "everything has arrived",
@@ -152,7 +162,7 @@ async function settle(stand: Stand, scenario: Scenario, members: readonly Member
       staying.every(({ rooms }) =>
         [...rooms].every(([room, { begin, events }]) => (events.at(-1)?.seq ?? begin) >= heads.get(room)!)
       ),
-    within,
+    settled,
   );
 }
 
@@ -192,7 +202,7 @@ interface RoomLog {
 
 async function readLogs({ local }: Stand, scenario: Scenario): Promise<RoomLog[]> {
   const rooms = Array.from({ length: scenario.rooms }, (_, room) => roomName(scenario, room));
-  return await Promise.all(rooms.map(async (room) => {
+  const reading = rooms.map(async (room) => {
     const rows = await local.sql(
       "select e.seq, m.id, m.body, m.client_id from room_events e " +
         "left join messages m on m.id = e.message_id and e.kind = 'message' where e.room_id = $1 order by e.seq",
@@ -205,7 +215,8 @@ async function readLogs({ local }: Stand, scenario: Scenario): Promise<RoomLog[]
       ...(body !== null && { body }),
     }));
     return { room, events };
-  }));
+  });
+  return await within("the logs are read", Promise.all(reading), STAGE_LIMIT_MS);
 }
 
 async function reportOn(
