@@ -1,6 +1,7 @@
 import { assert, assertEquals, assertRejects, assertThrows } from "@std/assert";
 import { StoreUnavailable } from "../../shared/store/store.ts";
-import { mayPass, supabaseStore } from "../../shared/store/supabase_store.ts";
+import { mayPass } from "../../shared/store/supabase_rpc.ts";
+import { supabaseStore } from "../../shared/store/supabase_store.ts";
 
 const SECRET = "sb_secret_of_this_test";
 
