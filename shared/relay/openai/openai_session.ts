@@ -332,13 +332,12 @@ export class OpenAiSession implements Interceptor {
   }
 
   /** The upstream has all of the conversation. */
-  #goOn({ creates, showsCreated, updated, refused, notices, due, lost, repeated }: Rebuild): void {
+  #goOn({ creates, updated, refused, notices, due, lost, repeated }: Rebuild): void {
     clearTimeout(this.#timer);
     this.#rebuild = undefined;
     const recorder = this.#recorder!;
     recorder.start();
-    // Those of a connection that lost its upstream alone know what they were at.
-    if (showsCreated) this.#tellStages(creates, due.length > 0);
+    this.#tellStages(creates, due.length > 0);
     if (updated !== undefined) this.#down.enter(updated);
     for (const id of refused) {
       recorder.forget(id);

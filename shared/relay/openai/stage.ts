@@ -58,7 +58,10 @@ export interface Stage {
   readonly serverEvents: ReadonlySet<string>;
   /** The session begins: nothing passes in any direction, and the upstream is not dialled, before this has settled. */
   open?(output: StageOutput): void | Promise<void>;
-  /** A conversation that an isolate before this one had was rebuilt; called after `open`, before anything passes. */
+  /**
+   * The conversation stands at a fresh upstream: that of a connection before this one, called after `open` and before
+   * anything passes, or this one's own, whose upstream was lost with all that was under way there.
+   */
   rebuilt?(conversation: RebuiltConversation, output: StageOutput): void;
   fromClient?(event: RealtimeEvent, output: StageOutput): Passed | Promise<Passed>;
   fromUpstream?(event: RealtimeEvent, output: StageOutput): Passed | Promise<Passed>;
