@@ -164,6 +164,11 @@ export class Chat implements Disposable {
     return this.#transport.transmit({ type: "signal", data: data ?? null, room, to }) !== undefined;
   }
 
+  /** Tries to connect at once, where it waits to; else makes sure that the connection lives. Done by itself when the network is back. */
+  wake(): void {
+    this.#transport.wake();
+  }
+
   /** Goes on with a fresh token. Done by itself before the token expires, where `token` is a function. */
   refresh(): Promise<ChatEvents["refreshed"]> {
     return this.#transport.refresh() as Promise<ChatEvents["refreshed"]>;

@@ -4,6 +4,7 @@ export { ChatError, type ClientErrorCode } from "./chat_error.ts";
 export type { ChatEvents } from "./chat_events.ts";
 export { type ChatOptions, connectChat } from "./connect_chat.ts";
 export type { ChatStatus } from "./link_keeper.ts";
+export type { SocketConstructor, SocketLike } from "./link.ts";
 export { localStorageOutbox } from "./local_storage_outbox.ts";
 export { memoryStorage, type OutboxEntry, type OutboxStorage } from "./outbox_storage.ts";
 export { RelaySocket, type RelaySocketOptions } from "./relay_socket.ts";

@@ -13,6 +13,8 @@ export interface RelaySocketOptions {
 type TokenAnswer = string | null | undefined;
 
 type BinaryType = WebSocket["binaryType"];
+/** A number in Deno's types, one of four in those of a browser. */
+type ReadyState = WebSocket["readyState"];
 type SendData = Parameters<WebSocket["send"]>[0];
 type Listener<K extends keyof WebSocketEventMap> = (this: WebSocket, event: WebSocketEventMap[K]) => unknown;
 
@@ -60,7 +62,7 @@ export class RelaySocket extends EventTarget implements WebSocket {
 
   /** There is none before the token is there. */
   #socket: WebSocket | undefined;
-  #stateWithoutSocket = RelaySocket.CONNECTING as number;
+  #stateWithoutSocket: ReadyState = RelaySocket.CONNECTING;
   #binaryType: BinaryType = "blob";
 
   /**
@@ -86,7 +88,7 @@ export class RelaySocket extends EventTarget implements WebSocket {
     };
   }
 
-  get readyState(): number {
+  get readyState(): ReadyState {
     return this.#socket?.readyState ?? this.#stateWithoutSocket;
   }
 

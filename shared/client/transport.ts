@@ -84,7 +84,7 @@ export class Transport {
       statusChanged: (status) => this.#statusChanged(status),
     });
     this.#tokenRefresh = new TokenRefresh(clock, () => this.refresh());
-    this.#unwatch = watchNetwork(settings.network, () => this.#keeper.wake());
+    this.#unwatch = watchNetwork(settings.network, () => this.wake());
     this.#keeper.start();
   }
 
@@ -149,6 +149,10 @@ export class Transport {
     this.#rooms.joined.delete(room);
     this.#rooms.left.add(room);
     return this.ask({ type: "leave", room });
+  }
+
+  wake(): void {
+    this.#keeper.wake();
   }
 
   close(): void {

@@ -112,7 +112,11 @@ export class RoomView {
     const stops = [
       ...LOG_EVENTS.map((name) => chat.on(name, (event: LogFrame) => this.#happened(event))),
       chat.on("presence", (frame) => this.#isHere(frame) && this.#presenceChanged(frame)),
-      chat.on("joined", ({ room, members }) => room === this.room && this.#presenceChanged({ state: members })),
+      // Where the other isolates are still asked who is there, a presence with all of them follows.
+      chat.on(
+        "joined",
+        ({ room, members }) => room === this.room && members && this.#presenceChanged({ state: members }),
+      ),
       chat.on("typing", (frame) => this.#isHere(frame) && this.#types(frame)),
       chat.on("unread_count", ({ room, count }) => room === this.room && this.#count(count)),
       chat.on("sent", ({ frame, ack }) => this.#settled(frame, ack)),

@@ -3,16 +3,8 @@ import { TextLineStream } from "@std/streams/text-line-stream";
 import type { ClientConnection } from "./client_connection.ts";
 import { cpuTimeMs } from "./cpu_time.ts";
 import { type FromIsolate, MESSAGE_MARK, type ToIsolate, type UnloadReason } from "./isolate_messages.ts";
+import type { EndReason, IsolateState } from "./isolate_state.ts";
 import type { FunctionConfig } from "./read_config.ts";
-
-/**
- * Where an isolate is in its life: it loads the function, takes requests, takes no more of them but lives on for the
- * sockets it holds, is gone.
- */
-export type IsolateState = "booting" | "serving" | "retired" | "gone";
-
-/** Why an isolate is gone: the platform's reasons, or it ended by itself, or was killed from outside. */
-export type EndReason = UnloadReason | "boot_failed" | "crashed" | "closed";
 
 /** Limits of an isolate's life. */
 export interface IsolateLimits {

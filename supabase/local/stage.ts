@@ -3,53 +3,13 @@ import type { ServedFunction } from "./backends.ts";
 import { cpuTimeMs } from "./cpu_time.ts";
 import { isFromThisPage } from "./from_this_page.ts";
 import { pathOf, readBody } from "./incoming.ts";
-import type { EndReason, Isolate, IsolateState } from "./isolate.ts";
+import type { Isolate } from "./isolate.ts";
 import { sendProblem } from "./outgoing.ts";
-import type { BroadcastFaults } from "./realtime/faulty_delivery.ts";
 import type { Realtime } from "./realtime/start_realtime.ts";
+import type { StagedEnd, StagedFaults, StagedIsolate, StageView } from "./stage_view.ts";
 
 /** Where the stage is. */
 export const STAGE_PREFIX = "/stage";
-
-/** An isolate, as the stage shows it. Times are in ms. */
-export interface StagedIsolate {
-  readonly id: string;
-  readonly function: string;
-  readonly state: IsolateState;
-  readonly ageMs: number;
-  /** From boot to kill. */
-  readonly wallClockMs: number;
-  /** CPU time so far; not known everywhere. */
-  readonly cpuMs?: number;
-  readonly connections: readonly StagedConnection[];
-}
-
-/** A connection: its number, what its client calls itself, and the bytes that came from the client and went to it. */
-export interface StagedConnection {
-  readonly id: number;
-  readonly session?: string;
-  readonly received: number;
-  readonly sent: number;
-}
-
-/** The end of an isolate. */
-export interface StagedEnd {
-  readonly id: string;
-  readonly function: string;
-  readonly reason: EndReason;
-  readonly ageMs: number;
-}
-
-/** Which share of the bus's messages goes wrong, from 0 to 1. */
-export type StagedFaults = Required<Pick<BroadcastFaults, "drop" | "double" | "reorder">>;
-
-/** What there is to see at one moment: the data of each event of `GET /stage/events`. */
-export interface StageView {
-  readonly isolates: readonly StagedIsolate[];
-  /** Isolates that ended since the event before. */
-  readonly ended: readonly StagedEnd[];
-  readonly faults: StagedFaults;
-}
 
 /** What the stage looks at and plays with. */
 export interface StageOptions {
@@ -115,7 +75,12 @@ export function createStage({ functions, realtime }: StageOptions): Stage {
   async function show(): Promise<void> {
     const there = isolates();
     for (const isolate of there) follow(isolate);
-    const view: StageView = { isolates: await Promise.all(there.map(stagedIsolate)), ended, faults };
+    const view: StageView = {
+      isolates: await Promise.all(there.map(stagedIsolate)),
+      ended,
+      faults,
+      spoiled: realtime.faults.counts(),
+    };
     ended = [];
     const event = `data: ${JSON.stringify(view)}\n\n`;
     for (const watcher of watchers) watcher.write(event);

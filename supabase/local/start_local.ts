@@ -12,9 +12,10 @@
  */
 import type { ServedFunction } from "./backends.ts";
 import { openGateway } from "./gateway.ts";
-import type { IsolateLimits, IsolateState } from "./isolate.ts";
+import type { IsolateLimits } from "./isolate.ts";
 import { isolateEnv, publicKeySet } from "./isolate_env.ts";
 import { IsolatePool } from "./isolate_pool.ts";
+import type { IsolateState } from "./isolate_state.ts";
 import { createKeys, type JwtAlgorithm, type KeyMaterial, type ProjectKeys } from "./keys.ts";
 import { type Database, openPglite, openPostgres, type Row } from "./open_database.ts";
 import { startOpenAiStandIn } from "./openai_stand_in.ts";

@@ -1,11 +1,11 @@
-import { assertEquals, assertNotEquals } from "@std/assert";
+import { assertEquals } from "@std/assert";
 import type { Page } from "playwright-core";
 import { eventually } from "../support/eventually.ts";
 import { openBrowser } from "../support/open_browser.ts";
 import { requires } from "../support/requires.ts";
 import { startTestLocal } from "../support/start_local.ts";
 import { within } from "../support/within.ts";
-import { enter, warmUp } from "./open_page.ts";
+import { enter, goTo, warmUp } from "./open_page.ts";
 
 const chromium = requires("chromium");
 const WALL_CLOCK_MS = 10_000;
@@ -22,6 +22,8 @@ async function talkOn(): Promise<void> {
   await using browser = await openBrowser(chromium.path);
   await using ada = await enter(browser, local, "Ada");
   await using grace = await enter(browser, local, "Grace");
+  await using linus = await enter(browser, local, "Linus");
+  await goTo(linus.page, "Echo");
   const said: string[] = [];
   const sayOne = async () => {
     said.push(`message ${said.length + 1}`);
@@ -29,33 +31,31 @@ async function talkOn(): Promise<void> {
     await ada.page.locator("#chat-text").press("Enter");
   };
 
-  const firstIsolate = await isolateOfEcho(ada.page);
-  await eventually("both have moved on before their isolate was killed", async () => {
+  const views = [[ada.page, "chat"], [grace.page, "chat"], [linus.page, "echo"]] as const;
+  const isolates = () => Promise.all(views.map(([page, view]) => isolateOf(page, view)));
+  const first = await isolates();
+  await eventually("all have moved on", async () => {
     await sayOne();
-    const moved = await Promise.all([ada, grace].map(({ page }) => sawFrame(page, '"type":"reconnect"')));
-    return moved.every(Boolean);
+    return (await isolates()).every((isolate, i) => isolate !== undefined && isolate !== first[i]);
   }, { deadlineMs: 2 * WALL_CLOCK_MS, everyMs: 200 });
-  await ada.page.locator("#chat[data-state=open]").waitFor();
-  await eventually("echo has moved on", async () => {
-    return await isolateOfEcho(ada.page) !== firstIsolate;
-  }, { deadlineMs: 2 * WALL_CLOCK_MS });
-  assertNotEquals(await isolateOfEcho(ada.page), firstIsolate);
+  for (const { page, takeErrors } of [ada, grace, linus]) {
+    assertEquals(takeErrors(), [], "nobody was cut off");
+    await page.locator("section[data-state=open]:not([hidden])").waitFor();
+  }
 
   for (const { id } of local.isolates().filter((isolate) => isolate.function === "chat")) local.killIsolate(id);
   for (let i = 0; i < 5; i++) await sayOne();
 
+  linus.takeErrors(); // Chromium counts a killed isolate as one.
   for (const { page, takeErrors } of [ada, grace]) {
     await page.locator("#chat .message:not(.pending) .bubble").getByText(said.at(-1)!, { exact: true }).waitFor();
     assertEquals(await page.locator("#chat .bubble").allTextContents(), said);
-    takeErrors(); // Chromium counts a killed isolate as one.
+    takeErrors();
   }
 }
 
-async function isolateOfEcho(page: Page): Promise<string | null> {
-  await page.locator("#echo[data-state=open]").waitFor();
-  return await page.locator("#echo .facts code").getAttribute("title");
-}
-
-async function sawFrame(page: Page, text: string): Promise<boolean> {
-  return (await page.locator("#chat .frames ol").textContent())?.includes(text) ?? false;
+/** The isolate that a view shows; none while it has no connection. */
+async function isolateOf(page: Page, view: "chat" | "echo"): Promise<string | undefined> {
+  const shown = page.locator(`#${view} .facts code`);
+  return await shown.count() === 0 ? undefined : await shown.getAttribute("title") ?? undefined;
 }

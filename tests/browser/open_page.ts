@@ -30,7 +30,7 @@ export async function openPage(
   };
 }
 
-/** Loads the page, makes an account by its form and waits until every socket is open. */
+/** Loads the page, makes an account by its form and waits until the chat is open. */
 export async function enter(
   browser: TestBrowser,
   local: LocalSupabase,
@@ -43,8 +43,14 @@ export async function enter(
   await page.getByLabel("Email").fill(`${crypto.randomUUID()}@example.com`);
   await page.getByLabel("Password").fill("correct horse");
   await page.getByRole("button", { name: "Sign up" }).click();
-  for (const pane of ["echo", "chat", "relay"]) await page.locator(`#${pane}[data-state=open]`).waitFor();
+  await page.locator("#chat[data-state=open]").waitFor();
   return opened;
+}
+
+/** Goes to another view of the page, and waits until its socket is open. */
+export async function goTo(page: Page, view: "Chat" | "Echo" | "Relay" | "Stage"): Promise<void> {
+  await page.getByRole("navigation", { name: "Views" }).getByRole("link", { name: view }).click();
+  await page.locator(`#${view.toLowerCase()}[data-state=open]`).waitFor();
 }
 
 /** Asks for the script of the page once: on a machine that never bundled one, the bundler is downloaded first. */

@@ -5,7 +5,7 @@ import { openBrowser, type TestBrowser } from "../support/open_browser.ts";
 import { requires } from "../support/requires.ts";
 import { startTestLocal, type TestLocal } from "../support/start_local.ts";
 import { within } from "../support/within.ts";
-import { enter, openPage, warmUp } from "./open_page.ts";
+import { enter, goTo, openPage, warmUp } from "./open_page.ts";
 
 const chromium = requires("chromium");
 const STEP_DEADLINE_MS = 60_000;
@@ -58,7 +58,7 @@ const STEPS: Readonly<Record<string, (place: Place) => Promise<void>>> = {
       await page.locator("#chat .pending").waitFor({ state: "detached" });
       assertEquals(await page.locator("#chat .bubble").allTextContents(), ["one", "two", "three"]);
     }
-    await grace.page.getByLabel("Room").fill("elsewhere");
+    await grace.page.getByLabel("Room", { exact: true }).fill("elsewhere");
     await grace.page.getByRole("button", { name: "Join" }).click();
     await say(grace.page, "Anybody here?");
     await bubble(grace.page, "Grace", "Anybody here?").waitFor();
@@ -68,6 +68,7 @@ const STEPS: Readonly<Record<string, (place: Place) => Promise<void>>> = {
 
   async "echo sends text and bytes back as they were, and names its isolate"({ browser, local }) {
     await using ada = await enter(browser, local, "Ada");
+    await goTo(ada.page, "Echo");
     const pane = ada.page.locator("#echo");
     await ada.page.getByLabel("Text to echo").fill("Grüße, 世界");
     await pane.getByRole("button", { name: "Send", exact: true }).click();
@@ -78,10 +79,14 @@ const STEPS: Readonly<Record<string, (place: Place) => Promise<void>>> = {
     assert(local.isolates().length > 0);
     assert(isolate !== null && isolate.length > 8, "the isolate has an id");
     assertStringIncludes(await pane.locator(".facts").innerText(), "left");
+    await pane.getByRole("button", { name: "Ping five times a second" }).click();
+    await pane.getByRole("img", { name: /^[1-9]\d round trips: median [\d.]+ ms/ }).waitFor();
+    await pane.getByRole("button", { name: "Stop pinging" }).click();
   },
 
   async "a refused token says why, and another choice connects again"({ browser, local }) {
     await using ada = await enter(browser, local, "Ada");
+    await goTo(ada.page, "Echo");
     const pane = ada.page.locator("#echo");
     await ada.page.getByLabel("Connect as").selectOption("broken");
     await pane.getByRole("alert").getByText("4401 unauthorized").waitFor();
@@ -94,6 +99,7 @@ const STEPS: Readonly<Record<string, (place: Place) => Promise<void>>> = {
 
   async "relay holds a conversation with the model"({ browser, local }) {
     await using ada = await enter(browser, local, "Ada");
+    await goTo(ada.page, "Relay");
     const answers = ada.page.locator("#relay .message:not(.own) .bubble");
     await ada.page.getByLabel("Message to the model").fill("Hello there");
     await ada.page.getByLabel("Message to the model").press("Enter");
@@ -109,8 +115,8 @@ const STEPS: Readonly<Record<string, (place: Place) => Promise<void>>> = {
     const { page } = ada;
     const { keyboard } = page;
     const email = `${crypto.randomUUID()}@example.com`;
-    for (const text of ["Ada", email, "correct horse"]) {
-      await keyboard.press("Tab");
+    for (const [id, text] of [["name", "Ada"], ["email", email], ["password", "correct horse"]] as const) {
+      await tabTo(page, id);
       await keyboard.type(text);
     }
     await keyboard.press("Enter");
@@ -118,6 +124,9 @@ const STEPS: Readonly<Record<string, (place: Place) => Promise<void>>> = {
     await keyboard.type("By keyboard");
     await keyboard.press("Enter");
     await bubble(page, "Ada", "By keyboard").waitFor();
+    await tabTo(page, "#echo");
+    await keyboard.press("Enter");
+    await page.locator("#echo[data-state=open]").waitFor();
     await tabTo(page, "echo-text");
     await keyboard.type("ping");
     await keyboard.press("Enter");
@@ -151,6 +160,7 @@ const STEPS: Readonly<Record<string, (place: Place) => Promise<void>>> = {
 
   async "the log of frames shows what went over the wire, but no token"({ browser, local }) {
     await using ada = await enter(browser, local, "Ada");
+    await goTo(ada.page, "Echo");
     const frames = ada.page.locator("#echo .frames");
     assert(!await frames.locator("ol").isVisible());
     await frames.locator("summary").click();
@@ -168,17 +178,30 @@ const STEPS: Readonly<Record<string, (place: Place) => Promise<void>>> = {
       await using opened = await openPage(browser, local, { colorScheme });
       assertEquals(await axeFindings(opened.page), [], `first page, ${colorScheme}`);
       await using ada = await enter(browser, local, "Ada", {
+        path: `/?room=axe-${colorScheme}`,
         colorScheme,
         ...(colorScheme === "dark" && { viewport: { width: 390, height: 844 } }),
       });
       await say(ada.page, "Hello");
+      await bubble(ada.page, "Ada", "Hello").waitFor();
+      await ada.page.getByRole("button", { name: /^Actions for the message/ }).click();
+      await ada.page.getByRole("button", { name: "React with 👍" }).click();
+      await ada.page.getByRole("button", { name: "👍 1" }).waitFor();
+      await ada.page.getByRole("button", { name: /^Actions for the message/ }).click();
+      await ada.page.locator("#chat .frames summary").click();
+      assertEquals(await axeFindings(ada.page), [], `chat, ${colorScheme}`);
+      await goTo(ada.page, "Relay");
       await ada.page.getByLabel("Message to the model").fill("Hello");
       await ada.page.getByLabel("Message to the model").press("Enter");
       await ada.page.locator("#relay .message:not(.own)").waitFor();
-      await ada.page.locator("#chat .frames summary").click();
+      assertEquals(await axeFindings(ada.page), [], `relay, ${colorScheme}`);
+      await goTo(ada.page, "Echo");
       await ada.page.getByLabel("Connect as").selectOption("broken");
       await ada.page.locator("#echo[data-state=stopped]").waitFor();
-      assertEquals(await axeFindings(ada.page), [], `functions, ${colorScheme}`);
+      assertEquals(await axeFindings(ada.page), [], `echo, ${colorScheme}`);
+      await goTo(ada.page, "Stage");
+      await ada.page.getByRole("button", { name: /^Kill chat/ }).first().waitFor();
+      assertEquals(await axeFindings(ada.page), [], `stage, ${colorScheme}`);
     }
   },
 
@@ -186,7 +209,10 @@ const STEPS: Readonly<Record<string, (place: Place) => Promise<void>>> = {
     await using ada = await enter(browser, local, "Ada", { viewport: { width: 320, height: 640 } });
     await say(ada.page, "w".repeat(300));
     await bubble(ada.page, "Ada", "w".repeat(300)).waitFor();
-    assertEquals(await ada.page.evaluate("document.documentElement.scrollWidth"), 320);
+    for (const view of ["Echo", "Relay", "Stage", "Chat"] as const) {
+      await goTo(ada.page, view);
+      assertEquals(await ada.page.evaluate("document.documentElement.scrollWidth"), 320, view);
+    }
   },
 
   async "a page of a foreign origin is refused, and learns why"({ browser, local }) {
@@ -214,12 +240,14 @@ function bubble(page: Page, name: string, text: string) {
     .locator(".bubble").getByText(text, { exact: true });
 }
 
-async function tabTo(page: Page, id: string): Promise<void> {
+/** Presses Tab until the focus is on the element with this id, or the link with this address. */
+async function tabTo(page: Page, target: string): Promise<void> {
   for (let presses = 0; presses < 40; presses++) {
-    if (await page.evaluate("document.activeElement?.id") === id) return;
+    const focus = "document.activeElement?.id || document.activeElement?.getAttribute('href')";
+    if (await page.evaluate(focus) === target) return;
     await page.keyboard.press("Tab");
   }
-  throw new Error(`Cannot reach #${id} by the Tab key`);
+  throw new Error(`Cannot reach ${target} by the Tab key`);
 }
 
 /** What axe has to say against the page as it is, one line for each element. */

@@ -10,7 +10,13 @@ import { FUNCTIONS } from "./fixtures/mod.ts";
 
 const ROOT = new URL("../../", import.meta.url);
 
-const NO_FAULTS = { broadcasts() {}, cutSockets: () => 0, closeChannels: () => 0, failChannels: () => 0 };
+const NO_FAULTS = {
+  broadcasts() {},
+  counts: () => ({ dropped: 0, doubled: 0, delayed: 0, reordered: 0 }),
+  cutSockets: () => 0,
+  closeChannels: () => 0,
+  failChannels: () => 0,
+};
 
 /** A gateway before one function, which verifies no tokens itself, and before a page. */
 async function start(keys: ProjectKeys, site: URL) {

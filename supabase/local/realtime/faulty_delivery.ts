@@ -14,11 +14,20 @@ export interface BroadcastFaults {
   random?: () => number;
 }
 
+/** How many broadcasts went wrong on purpose so far, counted once for each client. */
+export interface FaultCounts {
+  readonly dropped: number;
+  readonly doubled: number;
+  readonly delayed: number;
+  readonly reordered: number;
+}
+
 type Send = () => void;
 
 /** The way of broadcasts to clients, on which faults can be put. */
 export class FaultyDelivery {
   #faults: BroadcastFaults | undefined;
+  readonly #counts = { dropped: 0, doubled: 0, delayed: 0, reordered: 0 };
   readonly #timers = new Set<ReturnType<typeof setTimeout>>();
   /** Of each client: the one that waits to be overtaken. */
   readonly #held = new Map<object, Send>();
@@ -29,15 +38,25 @@ export class FaultyDelivery {
     if (!faults) { for (const client of [...this.#held.keys()]) this.#release(client); }
   }
 
+  get counts(): FaultCounts {
+    return { ...this.#counts };
+  }
+
   /** Sends at once, or as the faults have it. */
   deliver(client: object, send: Send): void {
     if (!this.#faults) return send();
     const { drop = 0, double = 0, delay = 0, reorder = 0, maxDelayMs = 50, random = Math.random } = this.#faults;
     const [dropped, doubled, late, swapped] = [random(), random(), random(), random()];
-    if (dropped < drop) return;
-    const sendAll = doubled < double ? twice(send) : send;
-    if (late < delay) return this.#after((late / delay) * maxDelayMs, sendAll);
+    if (dropped < drop) return void this.#counts.dropped++;
+    const isDoubled = doubled < double;
+    const sendAll = isDoubled ? twice(send) : send;
+    if (isDoubled) this.#counts.doubled++;
+    if (late < delay) {
+      this.#counts.delayed++;
+      return this.#after((late / delay) * maxDelayMs, sendAll);
+    }
     if (swapped < reorder && !this.#held.has(client)) {
+      this.#counts.reordered++;
       this.#held.set(client, sendAll);
       return this.#after(maxDelayMs, () => this.#held.get(client) === sendAll && this.#release(client));
     }

@@ -11,7 +11,7 @@ import type { TokenResigner } from "../resign_tokens.ts";
 import { answerBroadcast } from "./answer_broadcast.ts";
 import { createAuthorize } from "./authorize.ts";
 import { Connection } from "./connection.ts";
-import { type BroadcastFaults, FaultyDelivery } from "./faulty_delivery.ts";
+import { type BroadcastFaults, type FaultCounts, FaultyDelivery } from "./faulty_delivery.ts";
 import { forwardMessages } from "./forward_messages.ts";
 import { createIdentify } from "./identify.ts";
 import { FREE_PLAN_LIMITS, type RealtimeLimits } from "./limits.ts";
@@ -29,6 +29,8 @@ const SWEEP_MS = 5_000;
 export interface RealtimeFaults {
   /** Puts faults on all broadcasts from now on, in the place of those before; without an argument it ends them. */
   broadcasts(faults?: BroadcastFaults): void;
+  /** What these faults did so far. */
+  counts(): FaultCounts;
   /** Ends all connections without a close frame, as a lost network does; supabase-js comes back. @returns how many */
   cutSockets(): number;
   /** Ends all channels of a topic (without `realtime:`) by `phx_close`, after which supabase-js stays away. @returns how many */
@@ -100,6 +102,7 @@ export async function startRealtime(database: Database, options: RealtimeOptions
   return {
     faults: {
       broadcasts: (faults) => context.faults.set(faults),
+      counts: () => context.faults.counts,
       cutSockets() {
         const cut = [...connections];
         for (const connection of cut) connection.cut();

@@ -15,39 +15,41 @@ export interface Credentials {
 
 /** The account of whoever uses the page, kept by supabase-js over reloads. */
 export class Account {
-  readonly #supabase: SupabaseClient;
+  /** What the user may read of the database. */
+  readonly supabase: SupabaseClient;
 
   /** @param url of the Supabase project */
   constructor(url: string, publishableKey: string) {
-    this.#supabase = createClient(url, publishableKey);
+    this.supabase = createClient(url, publishableKey);
   }
 
-  /** Tells who is signed in, now and at each change of it; `undefined` for nobody. */
-  watch(listener: (user: User | undefined) => void): void {
+  /** Tells who is signed in, now and at each change of it; `undefined` for nobody. Gives the function that ends this. */
+  watch(listener: (user: User | undefined) => void): () => void {
     let known: string | undefined | null = null;
-    this.#supabase.auth.onAuthStateChange((_event, session) => {
+    const { data } = this.supabase.auth.onAuthStateChange((_event, session) => {
       // supabase-js repeats itself: at each new token, and when the tab comes back to the front.
       if (known === session?.user.id) return;
       known = session?.user.id;
       listener(session ? userOf(session) : undefined);
     });
+    return () => data.subscription.unsubscribe();
   }
 
   /** Signs in, and up where there is a name. Gives the reason, in words, where it fails. */
   async enter({ name, email, password }: Credentials): Promise<string | undefined> {
     const { error } = name === undefined
-      ? await this.#supabase.auth.signInWithPassword({ email, password })
-      : await this.#supabase.auth.signUp({ email, password, options: { data: { name } } });
+      ? await this.supabase.auth.signInWithPassword({ email, password })
+      : await this.supabase.auth.signUp({ email, password, options: { data: { name } } });
     return error?.message;
   }
 
   async leave(): Promise<void> {
-    await this.#supabase.auth.signOut({ scope: "local" });
+    await this.supabase.auth.signOut({ scope: "local" });
   }
 
   /** A token that is valid now, or a new one if `renew` says that the last was refused. Throws where there is none. */
   async token(renew: boolean): Promise<string> {
-    const { auth } = this.#supabase;
+    const { auth } = this.supabase;
     const { data, error } = renew ? await auth.refreshSession() : await auth.getSession();
     if (error) throw error;
     if (!data.session) throw new Error("You are signed out");

@@ -1,5 +1,6 @@
-import { CLOSE_CODES, type CloseCodeEntry, retryAfter } from "../../../shared/protocol/codes.ts";
-import type { ErrorFrame } from "../../../shared/protocol/connection_frames.ts";
+import { backoffDelayMs } from "../../../../shared/client/mod.ts";
+import { CLOSE_CODES, type CloseCodeEntry, retryAfter } from "../../../../shared/protocol/codes.ts";
+import type { ErrorFrame } from "../../../../shared/protocol/connection_frames.ts";
 import type { SocketAddress } from "./function_address.ts";
 
 /** Where a live socket is: `moving` has one socket and opens the next, `waiting` has none and will open one. */
@@ -60,9 +61,9 @@ interface Leg {
 }
 
 const READY_TIMEOUT_MS = 10_000;
-const LONGEST_DELAY_MS = 15_000;
-/** A socket that lived for so long has proved that the server is well. */
-const PROVEN_MS = 5_000;
+const LONGEST_DELAY_MS = 10_000;
+/** A socket that lived for so long did work: the next loss of one begins with short waits again. */
+const STABLE_MS = 2_000;
 
 /**
  * A WebSocket that stays: on `reconnect` it opens the next socket before it leaves the old one, and after a loss it
@@ -183,7 +184,7 @@ export class LiveSocket {
     if (this.#closed || (leg !== this.#current && leg !== this.#next)) return;
     if (leg === this.#next) this.#next = undefined;
     if (leg === this.#current) this.#current = undefined;
-    if (leg.readyAt !== undefined && Date.now() - leg.readyAt > PROVEN_MS) this.#attempt = 0;
+    if (leg.readyAt !== undefined && Date.now() - leg.readyAt >= STABLE_MS) this.#attempt = 0;
     // The next socket is on its way already: what became of the old one matters no more.
     if (this.#next !== undefined || this.#dialling) return this.#tell();
     this.#failure = describe(leg, closeCode, reason);
@@ -203,7 +204,7 @@ export class LiveSocket {
   }
 
   #dialLater(leastMs = 0): void {
-    this.#dialAfter(Math.max(leastMs, backoffDelayMs(this.#attempt++, Math.random())));
+    this.#dialAfter(Math.max(leastMs, backoffDelayMs(this.#attempt++, Math.random(), { maxMs: LONGEST_DELAY_MS })));
   }
 
   #dialAfter(delayMs: number): void {
@@ -233,11 +234,6 @@ export class LiveSocket {
     if (isDialling) return "connecting";
     return this.#timer !== undefined ? "waiting" : "stopped";
   }
-}
-
-/** Exponential backoff with full jitter, in milliseconds. `attempt` counts from 0, `random` is from 0 to 1. */
-function backoffDelayMs(attempt: number, random: number): number {
-  return random * Math.min(LONGEST_DELAY_MS, 500 * 2 ** attempt);
 }
 
 function describe({ error }: Leg, closeCode: number, reason: string): SocketFailure {

@@ -1,0 +1,65 @@
+import { type RefObject, useEffect, useLayoutEffect, useRef, useState } from "react";
+
+/** A list that shows its end until its reader scrolls away from it. */
+export interface PinnedScroll<E extends HTMLElement> {
+  readonly ref: RefObject<E | null>;
+  readonly onScroll: () => void;
+  /** Whether the end is in sight. */
+  readonly isAtEnd: boolean;
+  readonly scrollToEnd: () => void;
+}
+
+const NEAR_PX = 40;
+const NEAR_START_PX = 160;
+
+/**
+ * Keeps the end of a list in sight where it was: when items come, and when the list itself becomes smaller. What is put in
+ * front (`firstKey` changes, `lastKey` does not) moves nothing. `onNearStart` is called where the reader comes near the
+ * start.
+ */
+export function usePinnedScroll<E extends HTMLElement>(
+  { firstKey, lastKey, onNearStart }: { firstKey?: string; lastKey?: string; onNearStart?: () => void },
+): PinnedScroll<E> {
+  const ref = useRef<E>(null);
+  const [isAtEnd, setAtEnd] = useState(true);
+  const isPinned = useRef(true);
+  const before = useRef({ firstKey, height: 0 });
+
+  const scrollToEnd = () => {
+    const list = ref.current!;
+    list.scrollTop = list.scrollHeight;
+    isPinned.current = true;
+    setAtEnd(true);
+  };
+
+  useLayoutEffect(() => {
+    const list = ref.current!;
+    const isPutInFront = before.current.firstKey !== undefined && before.current.firstKey !== firstKey;
+    if (isPinned.current) list.scrollTop = list.scrollHeight;
+    else if (isPutInFront) list.scrollTop += list.scrollHeight - before.current.height;
+    before.current = { firstKey, height: list.scrollHeight };
+  }, [firstKey, lastKey]);
+
+  useEffect(() => {
+    const list = ref.current!;
+    const observer = new ResizeObserver(() => {
+      if (isPinned.current) list.scrollTop = list.scrollHeight;
+      before.current.height = list.scrollHeight;
+    });
+    observer.observe(list);
+    for (const child of list.children) observer.observe(child);
+    return () => observer.disconnect();
+  }, []);
+
+  return {
+    ref,
+    isAtEnd,
+    scrollToEnd,
+    onScroll() {
+      const { scrollTop, clientHeight, scrollHeight } = ref.current!;
+      isPinned.current = scrollTop + clientHeight >= scrollHeight - NEAR_PX;
+      setAtEnd(isPinned.current);
+      if (scrollTop < NEAR_START_PX) onNearStart?.();
+    },
+  };
+}
