@@ -9,22 +9,43 @@ import {
   readsErrorFrames,
   RelayMetrics,
   supabaseUpstream,
+  type Upstream,
 } from "../../shared/relay/mod.ts";
+import { supabaseRpc } from "../../shared/store/supabase_rpc.ts";
 import { log, readLogLevel } from "../../shared/telemetry/mod.ts";
 
 const env = Deno.env.toObject();
 log.level = readLogLevel(env);
 log.bind({ function: "relay" });
-const { sockets, isolate, ...relay } = await readRelaySettings(env);
+const { sockets, isolate, openAi, ...relay } = await readRelaySettings(env);
 const auth = readAuthSettings(env);
 const authenticator = createAuthenticator(auth);
-const upstreams = [...relay.upstreams, supabaseUpstream(auth)];
+const secretKeys = readSecretKeys(env);
+const upstreams = [...await withSessions(relay.upstreams), supabaseUpstream(auth)];
 const metrics = new RelayMetrics();
 
 Deno.serve(serveSockets(createRelay({ ...relay, upstreams, authenticator, metrics }), {
   ...sockets,
   metrics: () => metrics.families(),
-  secretKeys: readSecretKeys(env),
+  secretKeys,
   errorFrames: readsErrorFrames,
   isolate: new Isolate({ id: processes.isolateId, ...isolate }),
 }));
+
+/** OpenAI with its sessions; loaded only where it is set up. */
+async function withSessions(upstreams: readonly Upstream[]): Promise<readonly Upstream[]> {
+  if (openAi === undefined) return upstreams;
+  const sessions = await import("../../shared/relay/openai/mod.ts");
+  const { policy, conversation } = openAi;
+  const rpc = secretKeys[0] && supabaseRpc({ url: auth.supabaseUrl, secretKey: secretKeys[0] });
+  const options = {
+    stages: [sessions.policyStages(policy)],
+    refuse: (address: URL) => sessions.refuseModel(policy, address),
+    store: rpc ? sessions.rpcSessionStore(rpc) : sessions.memorySessionStore(),
+    conversation,
+    limits: relay.limits,
+  };
+  return upstreams.map((upstream) =>
+    upstream.name === "openai" ? sessions.openAiSessions(upstream, options) : upstream
+  );
+}

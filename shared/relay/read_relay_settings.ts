@@ -1,5 +1,7 @@
 import { readSocketSettings, type SocketOptions, type SocketSettings } from "../connection/mod.ts";
+import type { OpenAiPolicy } from "./openai/openai_policy.ts";
 import { openAiUpstream } from "./openai/openai_upstream.ts";
+import type { ConversationLimits } from "./openai/recorded_conversation.ts";
 import type { PipeLimits } from "./pipe.ts";
 import type { Upstream } from "./upstream.ts";
 
@@ -11,6 +13,15 @@ export interface RelaySettings extends SocketSettings {
   /** What to set for an upstream that is known but not set up, by its name. */
   readonly missing: Readonly<Record<string, string>>;
   readonly limits: Partial<PipeLimits>;
+  /** How sessions at OpenAI are, where that is set up. */
+  readonly openAi: OpenAiSessionSettings | undefined;
+}
+
+/** What the environment says of sessions at OpenAI. */
+export interface OpenAiSessionSettings {
+  readonly policy: OpenAiPolicy;
+  /** What is kept of a conversation. */
+  readonly conversation: Partial<ConversationLimits>;
 }
 
 /** Each connection holds another one to an upstream, so a user has fewer than elsewhere. */
@@ -25,6 +36,9 @@ const SOCKET_DEFAULTS: SocketOptions = { maxConnectionsPerUser: 20 };
  * | `OPENAI_REALTIME_URL` | `wss://api.openai.com/v1/realtime` | where it is |
  * | `OPENAI_REALTIME_MODEL` | `gpt-realtime` | the model of a client that names none |
  * | `OPENAI_ORG_ID`, `OPENAI_PROJECT_ID` | | whom OpenAI bills, where the key leaves that open |
+ * | `OPENAI_REALTIME_POLICY`, `OPENAI_REALTIME_POLICY_FILE` | | what clients may do there: see `readOpenAiPolicy` |
+ * | `OPENAI_CONVERSATION_MAX_ITEMS` | 500 | items of a conversation that are kept; beyond that its oldest turns go |
+ * | `OPENAI_CONVERSATION_MAX_BYTES` | 128 KiB | their bytes, as JSON |
  * | `RELAY_UPSTREAMS` | `{}` | other upstreams, as JSON: see `parseUpstreams` |
  * | `RELAY_CONNECT_TIMEOUT_MS` | 10,000 | how long an upstream may take to open |
  * | `RELAY_MAX_QUEUED_FRAMES` | 10,000 | frames that wait for a side that is slow or not open yet |
@@ -47,6 +61,19 @@ export async function readRelaySettings(env: Environment): Promise<RelaySettings
       ...readWhole(env, "RELAY_MAX_QUEUED_FRAMES", "maxQueuedFrames"),
       ...readWhole(env, "RELAY_MAX_QUEUED_BYTES", "maxQueuedBytes"),
       ...readWhole(env, "RELAY_LINGER_MS", "lingerMs"),
+    },
+    openAi: openAi && await readOpenAiSessions(env),
+  };
+}
+
+async function readOpenAiSessions(env: Environment): Promise<OpenAiSessionSettings> {
+  // Loaded only where it is needed, as it needs zod.
+  const { readOpenAiPolicy } = await import("./openai/read_openai_policy.ts");
+  return {
+    policy: await readOpenAiPolicy(env, Deno.readTextFile),
+    conversation: {
+      ...readWhole(env, "OPENAI_CONVERSATION_MAX_ITEMS", "maxItems"),
+      ...readWhole(env, "OPENAI_CONVERSATION_MAX_BYTES", "maxBytes"),
     },
   };
 }
@@ -80,12 +107,12 @@ function readText(env: Environment, name: string): string | undefined {
   return env[name]?.trim() || undefined;
 }
 
-function readWhole<K extends keyof PipeLimits>(env: Environment, name: string, limit: K): Partial<PipeLimits> {
+function readWhole<K extends string>(env: Environment, name: string, limit: K): { readonly [name in K]?: number } {
   const raw = readText(env, name);
   if (raw === undefined) return {};
   const value = Number(raw);
   if (!Number.isSafeInteger(value) || value < 1) {
     throw new RangeError(`Cannot start as ${name} must be a whole number >= 1: current value is "${raw}"`);
   }
-  return { [limit]: value };
+  return { [limit]: value } as { readonly [name in K]?: number };
 }

@@ -1,3 +1,4 @@
+import type { Failure } from "../../protocol/codes.ts";
 import { err, ok } from "../../protocol/result.ts";
 import { log } from "../../telemetry/log.ts";
 import type { Upstream } from "../upstream.ts";
@@ -11,6 +12,8 @@ import type { CreateStage } from "./stage.ts";
 export interface OpenAiSessionsOptions {
   /** The stages of each session, in the order in which a client's events pass them. */
   readonly stages: readonly CreateStage[];
+  /** Why a client may not be piped to an address, if it may not; default it may. */
+  readonly refuse?: (address: URL) => Failure | undefined;
   /** Where conversations are kept. */
   readonly store: SessionStore;
   /** What is kept of one; default 500 items and 128 KiB. */
@@ -41,6 +44,8 @@ export function openAiSessions(upstream: Upstream, options: OpenAiSessionsOption
       if (sessionId !== undefined && !SESSION_ID.test(sessionId)) {
         return err({ code: "bad_request", message: "session must be 1 to 128 of A-Z, a-z, 0-9, _ and -" });
       }
+      const refusal = options.refuse?.(address.url);
+      if (refusal !== undefined) return err(refusal);
       const model = address.url.searchParams.get("model") ?? "";
       const key = JSON.stringify([userId, sessionId]);
       const recorder = sessionId === undefined ? undefined : new Recorder({
