@@ -19,10 +19,17 @@ export interface RelayProcess extends AsyncDisposable {
   socketUrl(path: string): string;
   /** Its memory, in bytes: all of it, as most of what sockets hold is not in the engine's heap. */
   rss(): Promise<number>;
+  /** The most memory that it has had so far, in bytes. */
+  peakRss(): Promise<number>;
 }
 
-/** Runs `functions/relay/index.ts` on a version of Deno. Rejects with what it printed where it does not start. */
+/**
+ * Runs `functions/relay/index.ts` on a version of Deno, as a function of the project at `SUPABASE_URL` where `env` has one.
+ * Rejects with what it printed where it does not start.
+ */
 export async function startRelayProcess(version: string, env: Record<string, string>): Promise<RelayProcess> {
+  const project = env.SUPABASE_URL;
+  const token = project === undefined ? TOKEN : await sign(key, claimsOf(project, Date.now()));
   const { PATH = "", HOME = "", DENO_DIR, TMPDIR } = Deno.env.toObject();
   const child = new Deno.Command(await denoPath(version), {
     args: [
@@ -64,14 +71,16 @@ export async function startRelayProcess(version: string, env: Record<string, str
   const ended = Promise.all([child.status, drained]);
   ended.then(() => listening.reject(new Error(printed.join("\n"))));
   const host = await listening.promise;
+  const readStatus = async (name: string) => {
+    const status = await Deno.readTextFile(`/proc/${child.pid}/status`);
+    return Number(new RegExp(`^${name}:\\s+(\\d+) kB$`, "m").exec(status)?.[1]) * 1024;
+  };
   return {
     host,
     printed,
-    socketUrl: (path) => `ws://${host}/relay${path}${path.includes("?") ? "&" : "?"}jwt=${TOKEN}`,
-    async rss() {
-      const status = await Deno.readTextFile(`/proc/${child.pid}/status`);
-      return Number(/^VmRSS:\s+(\d+) kB$/m.exec(status)?.[1]) * 1024;
-    },
+    socketUrl: (path) => `ws://${host}/relay${path}${path.includes("?") ? "&" : "?"}jwt=${token}`,
+    rss: () => readStatus("VmRSS"),
+    peakRss: () => readStatus("VmHWM"),
     async [Symbol.asyncDispose]() {
       child.kill("SIGKILL");
       await ended;

@@ -1,0 +1,54 @@
+import { memorySessionStore } from "../../../shared/relay/openai/memory_session_store.ts";
+import type { SessionStore } from "../../../shared/relay/openai/session_store.ts";
+import { serve, type Served } from "../../support/serve.ts";
+
+/** A store that several processes share. */
+export interface ServedSessionStore extends Served {
+  /** The names of the functions that were called. */
+  readonly calls: readonly string[];
+}
+
+/** Serves a store at the addresses of the SQL functions, in the place of a project's REST API. */
+export function serveSessionStore(store: SessionStore = memorySessionStore()): ServedSessionStore {
+  const calls: string[] = [];
+  const functions: Record<string, (args: Json) => Promise<unknown>> = {
+    async relay_claim_conversation({ member, session, holder }) {
+      const { lastEnd, items, ...record } = await store.claim({ userId: member, sessionId: session }, holder);
+      return {
+        ...record,
+        last_end: lastEnd,
+        items: items.map(({ audioMs, ...item }) => ({ ...item, audio_ms: audioMs })),
+      };
+    },
+    relay_save_conversation({ member, session, holder, changes }) {
+      const { put, remove, told, config, due, last_end: lastEnd } = changes;
+      return store.save({ userId: member, sessionId: session }, holder, {
+        put: put.map(({ id, place, item, audio_ms: audioMs }: Json) => ({
+          id,
+          place,
+          item: JSON.parse(item),
+          audioMs,
+        })),
+        remove,
+        ...told !== undefined && { told },
+        ...config !== undefined && { config: JSON.parse(config) },
+        ...due !== undefined && { due: JSON.parse(due) },
+        ...lastEnd !== undefined && { lastEnd: JSON.parse(lastEnd) },
+      });
+    },
+    async relay_remove_conversation({ member, session, holder }) {
+      await store.remove({ userId: member, sessionId: session }, holder);
+      return null;
+    },
+  };
+  const served = serve(async (request) => {
+    const name = new URL(request.url).pathname.replace("/rest/v1/rpc/", "");
+    calls.push(name);
+    return Response.json(await functions[name]!(await request.json()));
+  });
+  return { ...served, calls };
+}
+
+// What the relay sends is tried with the real functions in tests/conformance.
+// deno-lint-ignore no-explicit-any
+type Json = any;
