@@ -2,9 +2,9 @@
  * Measures what the functions cost, each beside its peer in the same run; docs/bench.md says how and what came out.
  *
  * ```
- * deno task bench                       rooms of 10 and 100, the store, connecting, the relay; three rounds
+ * deno task bench                       rooms of 10 and 100, the ladder, the store, connecting, the relay; three rounds
  * deno task bench --rounds 5 --large    rooms of 1,000 as well
- * deno task bench --only fan-out        one part: fan-out, store, connecting or relay
+ * deno task bench --only fan-out        one part: fan-out, ladder, store, connecting or relay
  * deno task bench --out                 the tables go into docs/bench.md, too
  * deno task bench --deno 2.1.4          the servers run on the hosted platform's Deno
  * ```
@@ -16,6 +16,7 @@ import { benchTokens } from "./bench_tokens.ts";
 import { benchFanOut, fanOutCases } from "./fan_out.ts";
 import { benchStorePath } from "./store_path.ts";
 import { benchConnecting } from "./connecting.ts";
+import { benchLadder } from "./ladder.ts";
 import { benchRelayPath } from "./relay_path.ts";
 import { chat, echo, plainRoom } from "./systems.ts";
 import { markdownTable, type Section, withSection } from "./table.ts";
@@ -46,6 +47,7 @@ const parts: Record<string, () => Promise<Section>> = {
     const members = flags.large ? [10, 100, 1_000] : [10, 100];
     return benchFanOut({ systems, cases: fanOutCases({ members, seconds }), rounds, log });
   },
+  ladder: () => benchLadder({ rounds, log }),
   store: () => benchStorePath({ rounds, seconds, deno, log }),
   connecting: () => {
     const systems = [plainRoom({ deno }), echo(tokens, { deno }), chat(tokens, { batch: false, deno })];
