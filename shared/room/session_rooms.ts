@@ -1,7 +1,7 @@
 import type { Pid } from "../process/mod.ts";
 import type { Position } from "../protocol/chat_client_frames.ts";
 import type { ChatServerFrame } from "../protocol/chat_server_frames.ts";
-import type { RoomView, Store } from "../store/store.ts";
+import type { LogEvent, RoomView, Store } from "../store/store.ts";
 import type { Member, Room } from "./room.ts";
 import type { Rooms } from "./rooms.ts";
 
@@ -243,11 +243,14 @@ export class SessionRooms {
 
   /** The `seq` before the event that made the user a member; `undefined` where a later one ended that. */
   async #memberSince({ room, head }: RoomView): Promise<number | undefined> {
-    const from = Math.max(0, head - MEMBERSHIP_SEARCH);
-    const page = await this.#options.store.eventsSince(room, from, MEMBERSHIP_SEARCH);
-    const last = page?.events.findLast(({ frame }) =>
-      frame.type === "member" && frame.user_id === this.#options.userId
-    );
+    let last: LogEvent | undefined;
+    for (let since = Math.max(0, head - MEMBERSHIP_SEARCH); since < head;) {
+      const { events = [] } = await this.#options.store.eventsSince(room, since, MEMBERSHIP_SEARCH) ?? {};
+      if (events.length === 0) break;
+      const isOwn = ({ frame }: LogEvent) => frame.type === "member" && frame.user_id === this.#options.userId;
+      last = events.findLast(isOwn) ?? last;
+      since = events.at(-1)!.seq;
+    }
     if (last?.frame.type !== "member" || last.frame.change === "role") return head;
     return last.frame.change === "added" ? last.seq - 1 : undefined;
   }

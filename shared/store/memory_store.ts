@@ -5,6 +5,7 @@ import { checkWrite, isRoomId, isUuid, storableSender } from "./check_write.ts";
 import {
   type LogEvent,
   MAX_PAGE,
+  MAX_PAGE_BYTES,
   type Role,
   type RoomKind,
   type RoomView,
@@ -290,7 +291,7 @@ export function memoryStore(options: MemoryStoreOptions = {}): MemoryStore {
       if (room === undefined) return undefined;
       const start = Math.max(0, since - room.floor);
       const entries = room.entries.slice(start, start + pageSize(limit));
-      const events = entries.map((entry) => eventOf(room, entry));
+      const events = pageOf(entries.map((entry) => eventOf(room, entry)));
       return { epoch: room.epoch, head: room.head, floor: room.floor, events };
     },
     // deno-lint-ignore require-await
@@ -307,9 +308,10 @@ export function memoryStore(options: MemoryStoreOptions = {}): MemoryStore {
       const room = rooms.get(id);
       if (room === undefined || !mayRead(room, user)) return err(ROOM_NOT_FOUND);
       const older = room.entries.filter((entry) => entry.kind === "message" && entry.seq < (before ?? Infinity));
-      const page = older.slice(-pageSize(limit));
-      const shown = page.flatMap((entry) => entry.kind === "message" ? messageFor(entry.message, user) : []);
-      return ok({ messages: shown, more: page.length < older.length });
+      const newest = older.slice(-pageSize(limit)).reverse();
+      const shown = newest.flatMap((entry) => entry.kind === "message" ? messageFor(entry.message, user) : []);
+      const page = pageOf(shown).reverse();
+      return ok({ messages: page, more: page.length < older.length });
     },
     // deno-lint-ignore require-await
     async unread(user, id) {
@@ -397,6 +399,13 @@ function clientKey(user: string, clientId: string | undefined): string {
 
 function pageSize(limit: number): number {
   return Math.min(Math.max(1, limit), MAX_PAGE);
+}
+
+/** The first of `items`, up to the one that makes them longer than `MAX_PAGE_BYTES`. */
+function pageOf<T>(items: readonly T[]): T[] {
+  let bytes = 0;
+  const end = items.findIndex((item) => (bytes += JSON.stringify(item).length) > MAX_PAGE_BYTES);
+  return end === -1 ? [...items] : items.slice(0, end + 1);
 }
 
 function isUnread(message: StoredMessage, user: string): boolean {

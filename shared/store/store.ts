@@ -122,7 +122,7 @@ export interface Store {
   /** The room of `user` and `other`, made when needed. Refused: `not_found` where `other` is no user, `bad_request` for oneself. */
   openDirect(user: Sender, other: string): Promise<Result<RoomView, Failure>>;
 
-  /** Events with `seq > since`, at most `limit` and `MAX_PAGE`. Not for a user: who may see them is checked before. `undefined`: no such room. */
+  /** Events with `seq > since`, in pages (see `MAX_PAGE`). Not for a user: who may see them is checked before. `undefined`: no such room. */
   eventsSince(room: string, since: number, limit: number): Promise<EventPage | undefined>;
 
   /** In one call: where the logs of `rooms` end, and the rooms that each of `users` is a member of now. */
@@ -130,7 +130,7 @@ export interface Store {
 
   /**
    * Messages of a room with `seq < before` (the newest ones without it), oldest first, as `user` may read them: those
-   * of his rooms and of public ones. At most `limit`, and never more than `MAX_PAGE`.
+   * of his rooms and of public ones. In pages: see `MAX_PAGE`; `more` says whether there are older ones.
    */
   history(
     user: string,
@@ -146,8 +146,13 @@ export interface Store {
   unread(user: string, room?: string): Promise<Result<number, Failure>>;
 }
 
-/** The most messages that one call of `history`, and the most events that one call of `eventsSince` gives. */
+/**
+ * The most messages that one call of `history`, and the most events that one call of `eventsSince` gives, where `limit` is
+ * not less. A page also ends with the one that makes it longer than `MAX_PAGE_BYTES` of JSON: large messages in a row
+ * must not fill an isolate.
+ */
 export const MAX_PAGE = 1000;
+export const MAX_PAGE_BYTES = 1024 * 1024;
 
 /** The database cannot be reached, or did not answer in time. */
 export class StoreUnavailable extends Error {

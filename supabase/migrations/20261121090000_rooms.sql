@@ -44,6 +44,8 @@ create function edge_sockets.max_body_length() returns integer language sql immu
 create function edge_sockets.max_data_bytes() returns integer language sql immutable return 131072;
 create function edge_sockets.max_reactions() returns integer language sql immutable return 20;
 create function edge_sockets.max_page() returns integer language sql immutable return 1000;
+-- A page ends with what makes it longer than this, as JSON: many large messages must not fill the memory that reads them.
+create function edge_sockets.max_page_bytes() returns integer language sql immutable return 1048576;
 -- How many rooms one user may own, and how many messages one may send in ten seconds, over all
 -- connections.
 create function edge_sockets.max_rooms_per_owner() returns integer language sql immutable return 1000;
@@ -842,21 +844,29 @@ begin
   perform edge_sockets.require_server();
   return (
     select json_build_object('epoch', r.epoch, 'head', r.head, 'floor', r.floor, 'events', coalesce((
-      select json_agg(json_build_object('seq', (later.e).seq, 'frame',
-        case when (later.e).kind = 'message' and (later.m).id is not null
-          then edge_sockets.new_message_json(later.m, r.kind, later.reactions)
-          else edge_sockets.frame_json(later.e, later.m, r.kind)
-        end) order by (later.e).seq)
+      select json_agg(json_build_object('seq', bounded.seq, 'frame', bounded.frame) order by bounded.seq)
       from (
-        select e, m,
-          case when m.deleted_at is null and exists (select from public.reactions x where x.message_id = m.id)
-            then edge_sockets.reactions_json(m.id) end as reactions
-        from public.room_events e
-        left join public.messages m on m.id = e.message_id
-        where e.room_id = r.id and e.seq > since
-        order by e.seq
-        limit greatest(1, least(page, edge_sockets.max_page()))
-      ) as later
+        select framed.*, sum(octet_length(framed.frame::text)) over (
+          order by framed.seq rows between unbounded preceding and 1 preceding) as bytes_before
+        from (
+          select later.seq, case when (later.e).kind = 'message' and (later.m).id is not null
+            then edge_sockets.new_message_json(later.m, r.kind, later.reactions)
+            else edge_sockets.frame_json(later.e, later.m, r.kind)
+          end as frame
+          from (
+            select e.seq, e, m,
+              case when m.deleted_at is null and exists (select from public.reactions x where x.message_id = m.id)
+                then edge_sockets.reactions_json(m.id) end as reactions
+            from public.room_events e
+            left join public.messages m on m.id = e.message_id
+            where e.room_id = r.id and e.seq > since
+            order by e.seq
+            limit greatest(1, least(page, edge_sockets.max_page()))
+          ) as later
+          offset 0 -- So that each frame is made once.
+        ) as framed
+      ) as bounded
+      where coalesce(bounded.bytes_before, 0) <= edge_sockets.max_page_bytes()
     ), '[]'))
     from public.rooms r where r.id = chat_events_since.room
   );
@@ -891,6 +901,7 @@ declare
   member public.room_members;
   furthest public.room_members;
   size constant integer := greatest(1, least(page, edge_sockets.max_page()));
+  found_messages integer;
   messages json[];
 begin
   perform edge_sockets.require_server();
@@ -902,26 +913,33 @@ begin
   -- Of his own messages the reader sees whether the one who has read furthest has read them.
   select * into furthest from public.room_members rm
     where rm.room_id = r.id and rm.user_id <> reader order by rm.read_seq desc limit 1;
-  messages := array(
-    select edge_sockets.message_json(m, r.kind,
-      case when m.deleted_at is null and exists (select from public.reactions x where x.message_id = m.id)
-        then edge_sockets.reactions_json(m.id) end,
-      case
-        when m.sender_id = reader then case when m.seq <= furthest.read_seq then furthest.read_at end
-        when m.seq <= member.read_seq then member.read_at
-        when m.seq <= member.joined_seq then member.joined_at
-      end)
-    from public.messages m
-    where m.room_id = r.id and m.seq < coalesce(chat_history.before, 9223372036854775807)
-    order by m.seq desc
-    limit size + 1
-  );
-  -- One more than asked for tells that there are more.
+  select count(*), array_agg(bounded.message order by bounded.seq)
+    filter (where bounded.place <= size and coalesce(bounded.bytes_before, 0) <= edge_sockets.max_page_bytes())
+  into found_messages, messages
+  from (
+    select shown.*, row_number() over newest_first as place,
+      sum(octet_length(shown.message::text)) over (newest_first rows between unbounded preceding and 1 preceding)
+        as bytes_before
+    from (
+      select m.seq, edge_sockets.message_json(m, r.kind,
+        case when m.deleted_at is null and exists (select from public.reactions x where x.message_id = m.id)
+          then edge_sockets.reactions_json(m.id) end,
+        case
+          when m.sender_id = reader then case when m.seq <= furthest.read_seq then furthest.read_at end
+          when m.seq <= member.read_seq then member.read_at
+          when m.seq <= member.joined_seq then member.joined_at
+        end) as message
+      from public.messages m
+      where m.room_id = r.id and m.seq < coalesce(chat_history.before, 9223372036854775807)
+      order by m.seq desc
+      -- One more than asked for tells that there are more.
+      limit size + 1
+    ) as shown
+    window newest_first as (order by shown.seq desc)
+  ) as bounded;
   return edge_sockets.success(json_build_object(
-    'messages', coalesce((
-      select json_agg(message order by place desc) from unnest(messages[:size]) with ordinality as page (message, place)
-    ), '[]'),
-    'more', cardinality(messages) > size
+    'messages', coalesce(array_to_json(messages), '[]'),
+    'more', found_messages > coalesce(cardinality(messages), 0)
   ));
 end $$;
 

@@ -463,6 +463,32 @@ const PROMISES: Readonly<Record<string, (opened: OpenedStore) => Promise<void>>>
     assertEquals(await page(undefined, 0), ["4", true]);
   },
 
+  async "pages of history() and eventsSince() end early where messages are large, and nothing is left out"(opened) {
+    const { room, ann } = await twoMembers(opened);
+    const large = "x".repeat(60_000);
+    const writes = Array.from({ length: 30 }, (_, index) => ({ ...message(ann, room, `${index}`), data: large }));
+    for (const part of [writes.slice(0, 15), writes.slice(15)]) await posted(opened.store, part);
+    const bodies: string[] = [];
+    let before: number | undefined;
+    for (let more = true; more;) {
+      const page = await opened.store.history(ann.id, room, before, 200);
+      ensure(page.ok);
+      assertEquals(page.value.messages.length < 20, true);
+      bodies.unshift(...page.value.messages.map(({ body }) => body));
+      before = page.value.messages[0]?.seq;
+      more = page.value.more;
+    }
+    const all = writes.map(({ body }) => body);
+    assertEquals(bodies, all);
+    const seen: number[] = [];
+    for (let since = 2; since < 32; since = seen.at(-1)!) {
+      const { events, head } = (await opened.store.eventsSince(room, since, 200))!;
+      assertEquals([events.length > 0 && events.length < 20, head], [true, 32]);
+      seen.push(...events.map(({ seq }) => seq));
+    }
+    assertEquals(seen, Array.from({ length: 30 }, (_, index) => index + 3));
+  },
+
   async "history() is for members, and in public rooms for all"(opened) {
     const { room, ann, eve } = await twoMembers(opened);
     const open = `${room}-open`;
