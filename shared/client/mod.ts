@@ -7,5 +7,5 @@ export type { ChatStatus } from "./link_keeper.ts";
 export type { SocketConstructor, SocketLike } from "./link.ts";
 export { localStorageOutbox } from "./local_storage_outbox.ts";
 export { memoryStorage, type OutboxEntry, type OutboxStorage } from "./outbox_storage.ts";
-export { RelaySocket, type RelaySocketOptions } from "./relay_socket.ts";
+export { type ReconnectOptions, RelaySocket, type RelaySocketOptions } from "./relay_socket.ts";
 export type { TokenReason, TokenSource } from "./transport.ts";

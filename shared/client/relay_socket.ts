@@ -1,3 +1,6 @@
+import { retryAfter } from "../protocol/codes.ts";
+import { backoffDelayMs } from "./backoff_delay_ms.ts";
+
 /** Where a `RelaySocket` goes, and with whose token. */
 export interface RelaySocketOptions {
   /** The user's token, or what fetches one: it is asked for every socket. */
@@ -7,6 +10,19 @@ export interface RelaySocketOptions {
    * socket's URL go; its host is dropped. Left out: the URL is the relay's already.
    */
   readonly relay?: string | URL;
+  /**
+   * Whether to connect again by itself, for a session at OpenAI that the relay goes on with; default false. See
+   * `RelaySocket`.
+   */
+  readonly reconnect?: boolean | ReconnectOptions;
+}
+
+/** How a `RelaySocket` connects again. */
+export interface ReconnectOptions {
+  /** Tries in a row before it gives up; default 10, which takes about two minutes. */
+  readonly maxAttempts?: number;
+  /** What may wait to be sent until there is a connection again, about in bytes; default 1 MiB. */
+  readonly maxQueuedBytes?: number;
 }
 
 /** A token, or none where nobody is signed in. */
@@ -20,6 +36,8 @@ type Listener<K extends keyof WebSocketEventMap> = (this: WebSocket, event: WebS
 
 /** By which the relay takes a token, so that it is in no URL. */
 const TOKEN_PROTOCOL = "jwt-";
+/** How a frame of the relay's own begins by which it says why it closes. */
+const REFUSAL = '{"type":"error","code":';
 
 /**
  * A WebSocket through the relay: the standard interface, for a client that takes a WebSocket class and knows neither of
@@ -29,6 +47,12 @@ const TOKEN_PROTOCOL = "jwt-";
  * It is one socket: when it has closed it stays closed, for a hand-over (1012) and a killed isolate (1006) as well. What
  * the layer above had going with the upstream went with it, and only that layer can start it again: `realtime-js` connects
  * and joins its channels again by itself, with another `RelaySocket` and a fresh token.
+ *
+ * With `reconnect` it is a session at OpenAI: it names the conversation by the parameter `session` (one of its own where the
+ * URL has none), and once it was open it connects again after every close that lets one, with a fresh token, while it looks
+ * open to the layer above. What that sends meanwhile waits, and goes out when the relay has the session again; what was on its
+ * way when the connection broke may be lost, as on any socket. Then come `session.created` and `session.updated` once more,
+ * and the conversation goes on. It tells of this by `reconnecting` and `reconnected`, which no other WebSocket has.
  *
  * A token that cannot be had ends it as a failed connection does: `error`, then `close` with 1006.
  *
@@ -64,6 +88,14 @@ export class RelaySocket extends EventTarget implements WebSocket {
   #socket: WebSocket | undefined;
   #stateWithoutSocket: ReadyState = RelaySocket.CONNECTING;
   #binaryType: BinaryType = "blob";
+  readonly #protocols: readonly string[];
+  readonly #token: RelaySocketOptions["token"];
+  readonly #reconnect: Required<ReconnectOptions> | undefined;
+  /** Between two connections: what waits, and for what. */
+  #pause: Pause | undefined;
+  #attempts = 0;
+  /** The layer above has closed it. */
+  #isClosing = false;
 
   /**
    * @param protocols offered to the relay beside the token.
@@ -71,12 +103,18 @@ export class RelaySocket extends EventTarget implements WebSocket {
    */
   constructor(url: string | URL, protocols: string | readonly string[] = [], options: RelaySocketOptions) {
     super();
-    this.url = relayUrl(url, options.relay);
+    const { reconnect } = options;
+    this.url = relayUrl(url, options.relay, { isSession: !!reconnect });
+    this.#protocols = [protocols].flat();
+    this.#token = options.token;
+    this.#reconnect = reconnect
+      ? { maxAttempts: 10, maxQueuedBytes: 1024 * 1024, ...reconnect === true ? {} : reconnect }
+      : undefined;
     this.addEventListener("open", (event) => this.onopen?.(event));
     this.addEventListener("message", (event) => this.onmessage?.(event));
     this.addEventListener("error", (event) => this.onerror?.(event));
     this.addEventListener("close", (event) => this.onclose?.(event));
-    this.#connect([protocols].flat(), options.token);
+    this.#connect();
   }
 
   /** A class whose sockets have these options: for clients that make their sockets by themselves. */
@@ -89,11 +127,12 @@ export class RelaySocket extends EventTarget implements WebSocket {
   }
 
   get readyState(): ReadyState {
+    if (this.#pause !== undefined) return this.OPEN;
     return this.#socket?.readyState ?? this.#stateWithoutSocket;
   }
 
   get bufferedAmount(): number {
-    return this.#socket?.bufferedAmount ?? 0;
+    return this.#pause?.bytes ?? this.#socket?.bufferedAmount ?? 0;
   }
 
   get extensions(): string {
@@ -117,13 +156,18 @@ export class RelaySocket extends EventTarget implements WebSocket {
 
   /** @throws {DOMException} `InvalidStateError` before it is open. */
   send(data: SendData): void {
+    if (this.#pause !== undefined) return this.#queue(this.#pause, data);
     if (this.#socket !== undefined) return this.#socket.send(data);
     if (this.#stateWithoutSocket !== this.CONNECTING) return;
     throw new DOMException("Cannot send as the socket is not open yet", "InvalidStateError");
   }
 
   close(code?: number, reason?: string): void {
-    if (this.#socket !== undefined) {
+    if (this.#pause !== undefined) {
+      // The relay has no connection to hear of it: the conversation goes by itself after an hour.
+      this.#giveUp(new CloseEvent("close", { code: code ?? 1005, reason, wasClean: true }));
+    } else if (this.#socket !== undefined) {
+      this.#isClosing = true;
       if (code === undefined) this.#socket.close();
       else this.#socket.close(code, reason);
     } else if (this.#stateWithoutSocket === this.CONNECTING) {
@@ -168,18 +212,18 @@ export class RelaySocket extends EventTarget implements WebSocket {
     super.removeEventListener(type, listener, options);
   }
 
-  async #connect(protocols: readonly string[], source: RelaySocketOptions["token"]): Promise<void> {
+  async #connect(): Promise<void> {
     let token: TokenAnswer;
     try {
       // Not before the constructor has returned, also where it throws: nobody listens yet.
-      token = await Promise.resolve().then(() => typeof source === "function" ? source() : source);
+      token = await Promise.resolve().then(() => typeof this.#token === "function" ? this.#token() : this.#token);
     } catch (error) {
       return this.#fail("The token could not be fetched", error);
     }
-    if (this.#stateWithoutSocket !== this.CONNECTING) return;
+    if (this.#pause === undefined && this.#stateWithoutSocket !== this.CONNECTING) return;
     if (!token) return this.#fail("There is no token: nobody is signed in");
     try {
-      this.#bind(new WebSocket(this.url, [...protocols, TOKEN_PROTOCOL + token]));
+      this.#bind(new WebSocket(this.url, [...this.#protocols, TOKEN_PROTOCOL + token]));
     } catch {
       // The engine's own message quotes what it was given, and with it the token.
       this.#fail("The URL, a subprotocol or the token is not one that a WebSocket can have");
@@ -189,30 +233,113 @@ export class RelaySocket extends EventTarget implements WebSocket {
   #bind(socket: WebSocket): void {
     this.#socket = socket;
     socket.binaryType = this.#binaryType;
-    socket.onopen = () => this.dispatchEvent(new Event("open"));
-    socket.onmessage = ({ data, origin }) => this.dispatchEvent(new MessageEvent("message", { data, origin }));
-    socket.onerror = (event) => this.dispatchEvent(copyError(event));
-    socket.onclose = ({ code, reason, wasClean }) => {
-      this.dispatchEvent(new CloseEvent("close", { code, reason, wasClean }));
+    socket.onopen = () => {
+      if (this.#pause === undefined) this.dispatchEvent(new Event("open"));
     };
+    socket.onmessage = ({ data, origin }) => {
+      if (this.#pause === undefined || this.#resume(this.#pause, data)) {
+        this.dispatchEvent(new MessageEvent("message", { data, origin }));
+      }
+    };
+    let wasOpen = false;
+    socket.addEventListener("open", () => wasOpen = true, { once: true });
+    socket.onerror = (event) => {
+      // One that connects again has not failed.
+      if (this.#pause === undefined && !(wasOpen && this.#reconnect)) this.dispatchEvent(copyError(event));
+    };
+    socket.onclose = (event) => {
+      const close = new CloseEvent("close", { code: event.code, reason: event.reason, wasClean: event.wasClean });
+      const goesOn = this.#pause !== undefined || (this.#reconnect && wasOpen && !this.#isClosing);
+      if (goesOn) this.#closed(close);
+      else this.dispatchEvent(close);
+    };
+  }
+
+  /** A connection has ended that the layer above did not close. */
+  #closed(close: CloseEvent): void {
+    const retry = retryAfter(close.code);
+    const mayRetry = retry === "retry" || (retry === "retry_with_new_token" && typeof this.#token === "function");
+    if (this.#reconnect === undefined || !mayRetry || this.#attempts >= this.#reconnect.maxAttempts) {
+      return this.#giveUp(close);
+    }
+    if (this.#pause === undefined) {
+      this.#pause = { waiting: [], bytes: 0 };
+      this.dispatchEvent(new Event("reconnecting"));
+      if (this.#pause === undefined) return; // Who heard of it has closed it.
+    }
+    // A hand-over has its moment already.
+    const isHandOver = close.code === 1012 && this.#attempts === 0;
+    const delayMs = isHandOver ? 0 : backoffDelayMs(this.#attempts, Math.random());
+    this.#attempts++;
+    this.#pause.timer = setTimeout(() => this.#connect(), delayMs);
+  }
+
+  #queue(pause: Pause, data: SendData): void {
+    const bytes = typeof data === "string" ? data.length : data instanceof Blob ? data.size : data.byteLength;
+    pause.bytes += bytes;
+    pause.waiting.push(typeof data === "string" || data instanceof Blob ? data : copyBytes(data));
+    if (pause.bytes <= this.#reconnect!.maxQueuedBytes) return;
+    const reason = "overloaded: More was sent than may wait for a connection";
+    this.#giveUp(new CloseEvent("close", { code: 1013, reason, wasClean: false }));
+  }
+
+  /** The relay has the session again, unless its first message says why not: then it closes next. */
+  #resume({ waiting }: Pause, first: unknown): boolean {
+    if (typeof first === "string" && first.startsWith(REFUSAL)) return false;
+    this.#pause = undefined;
+    this.#attempts = 0;
+    for (const data of waiting) this.#socket!.send(data);
+    this.dispatchEvent(new Event("reconnected"));
+    return true;
+  }
+
+  #giveUp(close: CloseEvent): void {
+    clearTimeout(this.#pause?.timer);
+    this.#pause = undefined;
+    this.#stateWithoutSocket = this.CLOSED;
+    const socket = this.#socket;
+    this.#socket = undefined;
+    if (socket !== undefined) {
+      socket.onopen =
+        socket.onmessage =
+        socket.onerror =
+        socket.onclose =
+          null;
+      socket.close();
+    }
+    queueMicrotask(() => this.dispatchEvent(close));
   }
 
   /** Ends it where there is no socket to do so. */
   #fail(message: string, error?: unknown): void {
+    const close = new CloseEvent("close", { code: 1006, reason: "", wasClean: false });
+    if (this.#pause !== undefined) return this.#closed(close);
     if (this.#stateWithoutSocket === this.CLOSED) return;
     this.#stateWithoutSocket = this.CLOSED;
     this.dispatchEvent(new ErrorEvent("error", { message, error }));
-    this.dispatchEvent(new CloseEvent("close", { code: 1006, reason: "", wasClean: false }));
+    this.dispatchEvent(close);
   }
 }
 
-function relayUrl(url: string | URL, relay: string | URL | undefined): string {
+/** What waits for a connection. */
+interface Pause {
+  readonly waiting: SendData[];
+  bytes: number;
+  timer?: ReturnType<typeof setTimeout>;
+}
+
+interface UrlOptions {
+  readonly isSession: boolean;
+}
+
+function relayUrl(url: string | URL, relay: string | URL | undefined, { isSession }: UrlOptions): string {
   const own = new URL(url);
   const through = new URL(relay ?? own);
   if (relay !== undefined) {
     through.pathname = through.pathname.replace(/\/+$/, "") + own.pathname;
     for (const [name, value] of own.searchParams) through.searchParams.append(name, value);
   }
+  if (isSession && !through.searchParams.has("session")) through.searchParams.set("session", newSessionId());
   through.protocol = through.protocol.replace(/^http/, "ws");
   return through.href;
 }
@@ -221,4 +348,17 @@ function relayUrl(url: string | URL, relay: string | URL | undefined): string {
 function copyError(event: Event): Event {
   const { message, error } = event as Partial<ErrorEvent>;
   return message === undefined ? new Event("error") : new ErrorEvent("error", { message, error });
+}
+
+/** Not by `randomUUID`, which pages without TLS do not have. */
+function newSessionId(): string {
+  return [...crypto.getRandomValues(new Uint8Array(16))].map((byte) => byte.toString(16).padStart(2, "0")).join("");
+}
+
+/** As `send` takes them: what changes later does not change what was sent. */
+function copyBytes(data: ArrayBufferLike | ArrayBufferView<ArrayBufferLike>): Uint8Array<ArrayBuffer> {
+  const view = ArrayBuffer.isView(data)
+    ? new Uint8Array(data.buffer, data.byteOffset, data.byteLength)
+    : new Uint8Array(data);
+  return new Uint8Array(view);
 }

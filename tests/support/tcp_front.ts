@@ -8,14 +8,17 @@ export interface TcpFront extends Disposable {
   readonly said: Uint8Array[];
 }
 
-/** Passes connections on to `target` (`127.0.0.1:PORT`) as they are; with a certificate, clients speak TLS and the server does not. */
-export function startTcpFront(target: string, certificate?: Certificate): TcpFront {
+/**
+ * Passes connections on to `target` (`127.0.0.1:PORT`, or what gives that for each) as they are; with a certificate, clients
+ * speak TLS and the server does not.
+ */
+export function startTcpFront(target: string | (() => string), certificate?: Certificate): TcpFront {
   const address = { hostname: "127.0.0.1", port: 0 };
   const listener = certificate ? Deno.listenTls({ ...address, ...certificate }) : Deno.listen(address);
   const said: Uint8Array[] = [];
   const open = new Set<Deno.Conn>();
   const pass = async (client: Deno.Conn) => {
-    const [hostname = "", port] = target.split(":");
+    const [hostname = "", port] = (typeof target === "string" ? target : target()).split(":");
     const server = await Deno.connect({ hostname, port: Number(port) });
     for (const connection of [client, server]) open.add(connection);
     const record = new TransformStream<Uint8Array, Uint8Array>({
