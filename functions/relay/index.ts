@@ -17,7 +17,9 @@ import { log, readLogLevel } from "../../shared/telemetry/mod.ts";
 const env = Deno.env.toObject();
 log.level = readLogLevel(env);
 log.bind({ function: "relay" });
-const { sockets, isolate, openAi, ...relay } = await readRelaySettings(env);
+// A file that a variable names stands beside this one, where that is not an absolute path.
+const readTextFile = (path: string) => Deno.readTextFile(new URL(path, import.meta.url));
+const { sockets, isolate, openAi, ...relay } = await readRelaySettings(env, { readTextFile });
 const auth = readAuthSettings(env);
 const authenticator = createAuthenticator(auth);
 const secretKeys = readSecretKeys(env);
@@ -36,10 +38,16 @@ Deno.serve(serveSockets(createRelay({ ...relay, upstreams, authenticator, metric
 async function withSessions(upstreams: readonly Upstream[]): Promise<readonly Upstream[]> {
   if (openAi === undefined) return upstreams;
   const sessions = await import("../../shared/relay/openai/mod.ts");
-  const { policy, conversation } = openAi;
+  const { policy, conversation, usage, tools } = openAi;
   const rpc = secretKeys[0] && supabaseRpc({ url: auth.supabaseUrl, secretKey: secretKeys[0] });
+  const meter = usage &&
+    new sessions.Meter({ ...usage, store: rpc ? sessions.rpcUsageStore(rpc) : sessions.memoryUsageStore() });
   const options = {
-    stages: [sessions.policyStages(policy)],
+    stages: [
+      sessions.policyStages(policy),
+      ...meter ? [meter.createStage] : [],
+      ...tools ? [sessions.toolsStages(sessions.selectTools((await import("./tools.ts")).tools, tools))] : [],
+    ],
     refuse: (address: URL) => sessions.refuseModel(policy, address),
     store: rpc ? sessions.rpcSessionStore(rpc) : sessions.memorySessionStore(),
     conversation,

@@ -1,6 +1,8 @@
 import { readSocketSettings, type SocketOptions, type SocketSettings } from "../connection/mod.ts";
 import type { OpenAiPolicy } from "./openai/openai_policy.ts";
-import { openAiUpstream } from "./openai/openai_upstream.ts";
+import { type OpenAiSettings, openAiUpstream } from "./openai/openai_upstream.ts";
+import type { ReadTextFile } from "./openai/read_openai_policy.ts";
+import type { UsageSettings } from "./openai/read_usage_settings.ts";
 import type { ConversationLimits } from "./openai/recorded_conversation.ts";
 import type { PipeLimits } from "./pipe.ts";
 import type { Upstream } from "./upstream.ts";
@@ -22,6 +24,10 @@ export interface OpenAiSessionSettings {
   readonly policy: OpenAiPolicy;
   /** What is kept of a conversation. */
   readonly conversation: Partial<ConversationLimits>;
+  /** How sessions are metered, where they are. */
+  readonly usage: UsageSettings | undefined;
+  /** The names of the tools of the server that are on, separated by commas; empty for none. */
+  readonly tools: string;
 }
 
 /** Each connection holds another one to an upstream, so a user has fewer than elsewhere. */
@@ -37,6 +43,8 @@ const SOCKET_DEFAULTS: SocketOptions = { maxConnectionsPerUser: 20 };
  * | `OPENAI_REALTIME_MODEL` | `gpt-realtime` | the model of a client that names none |
  * | `OPENAI_ORG_ID`, `OPENAI_PROJECT_ID` | | whom OpenAI bills, where the key leaves that open |
  * | `OPENAI_REALTIME_POLICY`, `OPENAI_REALTIME_POLICY_FILE` | | what clients may do there: see `readOpenAiPolicy` |
+ * | `OPENAI_METERING`, `OPENAI_DAILY_BUDGET`, `OPENAI_BUDGET_WEIGHTS`, `OPENAI_MAX_SESSIONS_PER_USER` | | what they may use: see `readUsageSettings` |
+ * | `OPENAI_TOOLS` | | the tools of `functions/relay/tools.ts` that are on, by name, separated by commas |
  * | `OPENAI_CONVERSATION_MAX_ITEMS` | 500 | items of a conversation that are kept; beyond that its oldest turns go |
  * | `OPENAI_CONVERSATION_MAX_BYTES` | 128 KiB | their bytes, as JSON |
  * | `RELAY_UPSTREAMS` | `{}` | other upstreams, as JSON: see `parseUpstreams` |
@@ -46,11 +54,18 @@ const SOCKET_DEFAULTS: SocketOptions = { maxConnectionsPerUser: 20 };
  * | `RELAY_LINGER_MS` | 10,000 | how long a side may take to read what the other sent before it closed |
  * | `MAX_CONNECTIONS_PER_USER` | 20 | as everywhere, but for the default |
  *
+ * `readTextFile` reads the files that variables name.
+ *
  * @throws {RangeError} that names the variable which is bad, and never quotes a secret.
  */
-export async function readRelaySettings(env: Environment): Promise<RelaySettings> {
+export async function readRelaySettings(
+  env: Environment,
+  { readTextFile = Deno.readTextFile }: { readonly readTextFile?: ReadTextFile } = {},
+): Promise<RelaySettings> {
   const { sockets, isolate } = readSocketSettings(env, SOCKET_DEFAULTS);
-  const openAi = readOpenAi(env);
+  const apiKey = readText(env, "OPENAI_API_KEY");
+  const sessions = apiKey === undefined ? undefined : await readOpenAiSessions(env, readTextFile);
+  const openAi = apiKey && readOpenAi(env, { apiKey, model: sessions?.policy.defaultModel });
   return {
     sockets,
     isolate,
@@ -62,15 +77,20 @@ export async function readRelaySettings(env: Environment): Promise<RelaySettings
       ...readWhole(env, "RELAY_MAX_QUEUED_BYTES", "maxQueuedBytes"),
       ...readWhole(env, "RELAY_LINGER_MS", "lingerMs"),
     },
-    openAi: openAi && await readOpenAiSessions(env),
+    openAi: sessions,
   };
 }
 
-async function readOpenAiSessions(env: Environment): Promise<OpenAiSessionSettings> {
-  // Loaded only where it is needed, as it needs zod.
-  const { readOpenAiPolicy } = await import("./openai/read_openai_policy.ts");
+async function readOpenAiSessions(env: Environment, readTextFile: ReadTextFile): Promise<OpenAiSessionSettings> {
+  // Loaded only where they are needed, as they need zod.
+  const [{ readOpenAiPolicy }, { readUsageSettings }] = await Promise.all([
+    import("./openai/read_openai_policy.ts"),
+    import("./openai/read_usage_settings.ts"),
+  ]);
   return {
-    policy: await readOpenAiPolicy(env, Deno.readTextFile),
+    policy: await readOpenAiPolicy(env, readTextFile),
+    usage: readUsageSettings(env),
+    tools: readText(env, "OPENAI_TOOLS") ?? "",
     conversation: {
       ...readWhole(env, "OPENAI_CONVERSATION_MAX_ITEMS", "maxItems"),
       ...readWhole(env, "OPENAI_CONVERSATION_MAX_BYTES", "maxBytes"),
@@ -78,14 +98,12 @@ async function readOpenAiSessions(env: Environment): Promise<OpenAiSessionSettin
   };
 }
 
-function readOpenAi(env: Environment): Upstream | undefined {
-  const apiKey = readText(env, "OPENAI_API_KEY");
-  if (apiKey === undefined) return undefined;
+function readOpenAi(env: Environment, { apiKey, model }: Pick<OpenAiSettings, "apiKey" | "model">): Upstream {
   try {
     return openAiUpstream({
       apiKey,
       url: readText(env, "OPENAI_REALTIME_URL"),
-      model: readText(env, "OPENAI_REALTIME_MODEL"),
+      model,
       organization: readText(env, "OPENAI_ORG_ID"),
       project: readText(env, "OPENAI_PROJECT_ID"),
     });

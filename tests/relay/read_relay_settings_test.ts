@@ -55,6 +55,25 @@ Deno.test("readRelaySettings() reads every variable", async () => {
   assertEquals(other?.protocols, ["v2"]);
 });
 
+Deno.test("readRelaySettings() reads how sessions at OpenAI are, where there is a key", async () => {
+  const own = {
+    OPENAI_REALTIME_POLICY_FILE: "policy.json",
+    OPENAI_DAILY_BUDGET: "5",
+    OPENAI_TOOLS: "current_time",
+    OPENAI_CONVERSATION_MAX_ITEMS: "9",
+  };
+  const readTextFile = (path: string) => Promise.resolve(`{"models": ["${path}-model"]}`);
+  const { openAi, upstreams: [openai] } = await readRelaySettings({ OPENAI_API_KEY: KEY, ...own }, { readTextFile });
+  assertEquals(openai?.address("", noQuery)?.url.searchParams.get("model"), "policy.json-model");
+  assertEquals(openAi?.policy.models, new Set(["policy.json-model"]));
+  assertEquals([openAi?.usage?.limits.dailyBudget, openAi?.tools, openAi?.conversation], [
+    5,
+    "current_time",
+    { maxItems: 9 },
+  ]);
+  assertEquals((await readRelaySettings(own)).openAi, undefined);
+});
+
 Deno.test("readRelaySettings() takes a name that every object inherits for what it is", async () => {
   const settings = await readRelaySettings(upstreams(`{"__proto__": {"url": "ws://127.0.0.1:1/"}}`));
   assertEquals(settings.upstreams.map(({ name, address }) => [name, address("", noQuery)?.url.href]), [

@@ -1,4 +1,5 @@
 import { memorySessionStore } from "../../../shared/relay/openai/memory_session_store.ts";
+import { memoryUsageStore } from "../../../shared/relay/openai/memory_usage_store.ts";
 import type { SessionStore } from "../../../shared/relay/openai/session_store.ts";
 import { serve, type Served } from "../../support/serve.ts";
 
@@ -8,9 +9,11 @@ export interface ServedSessionStore extends Served {
   readonly calls: readonly string[];
 }
 
-/** Serves a store at the addresses of the SQL functions, in the place of a project's REST API. */
+/** Serves a store, and one of usage, at the addresses of the SQL functions, in the place of a project's REST API. */
 export function serveSessionStore(store: SessionStore = memorySessionStore()): ServedSessionStore {
   const calls: string[] = [];
+  const usage = memoryUsageStore();
+  const leaseOf = ({ member, session_name, lease }: Json) => ({ userId: member, sessionId: session_name, lease });
   const functions: Record<string, (args: Json) => Promise<unknown>> = {
     async relay_claim_conversation({ member, session, holder }) {
       const { lastEnd, items, ...record } = await store.claim({ userId: member, sessionId: session }, holder);
@@ -38,6 +41,22 @@ export function serveSessionStore(store: SessionStore = memorySessionStore()): S
     },
     async relay_remove_conversation({ member, session, holder }) {
       await store.remove({ userId: member, sessionId: session }, holder);
+      return null;
+    },
+    relay_begin_session({ lease_ms, daily_budget, max_sessions, ...session }) {
+      return usage.begin(leaseOf(session), { dailyBudget: daily_budget, maxSessions: max_sessions }, lease_ms);
+    },
+    relay_record_usage({ usage: rows, leases, lease_ms, daily_budget }) {
+      const records = rows.map(({ user_id, session, ...row }: Json) => ({
+        ...row,
+        userId: user_id,
+        sessionId: session,
+      }));
+      const batch = { usage: records, leases: leases.map(leaseOf) };
+      return usage.record(batch, { dailyBudget: daily_budget, maxSessions: null }, lease_ms);
+    },
+    async relay_end_session(session) {
+      await usage.end(leaseOf(session));
       return null;
     },
   };

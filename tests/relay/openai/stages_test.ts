@@ -75,7 +75,9 @@ Deno.test("OpenAI: a tool of the server is called, answered and told of, and the
   await client.next("response.done");
   assertEquals(lastAnswer(client), ANSWER);
   const seen = JSON.stringify(client.events);
-  for (const hidden of ['"name":"weather"', "function_call", '"city"', "parameters"]) assert(!seen.includes(hidden), hidden);
+  for (const hidden of ['"name":"weather"', "function_call", '"city"', "parameters"]) {
+    assert(!seen.includes(hidden), hidden);
+  }
   assertEquals(client.all("error"), []);
   const [session] = openAi.sessions;
   assertEquals(session?.refusals, []);
