@@ -28,6 +28,8 @@ export interface OpenAiSessionOptions {
   readonly limits: SessionLimits;
   /** Keeps the isolate until what is left to do has been done. */
   waitUntil(promise: Promise<unknown>): void;
+  /** `text` without the key, should it be in there: errors of the upstream may quote it. */
+  redact(text: string): string;
   /** Hears of what went wrong, in a line without secrets. */
   onFailure(line: string): void;
   /** The session is over. */
@@ -133,7 +135,8 @@ export class OpenAiSession implements Interceptor {
 
   fromUpstream(data: FrameData): void {
     if (this.#phase === "over") return;
-    const frame = typeof data === "string" ? EventFrame.ofServer(data) : undefined;
+    let frame = typeof data === "string" ? EventFrame.ofServer(data) : undefined;
+    if (frame?.type === "error") frame = EventFrame.ofServer(this.#options.redact(frame.text));
     if (frame === undefined) return this.#ends?.toClient(data);
     if (frame.type === "response.output_audio.delta") this.#recorder?.measureAudio(frame.text);
     else if (frame.type === "response.done") this.#lost = 0;

@@ -34,7 +34,8 @@ const SESSION_ID = /^[A-Za-z0-9_-]{1,128}$/;
  */
 export function openAiSessions(upstream: Upstream, options: OpenAiSessionsOptions): Upstream {
   const { stages, store, conversation, limits } = options;
-  const onFailure = options.onFailure ?? ((message) => log.error("openai.failed", { message }));
+  const report = options.onFailure ?? ((message) => log.error("openai.failed", { message }));
+  const onFailure = (line: string) => report(upstream.redact(line));
   /** Of this isolate, by user and name. Others learn from the store that they are not the owners any more. */
   const sessions = new Map<string, OpenAiSession>();
   return {
@@ -63,6 +64,7 @@ export function openAiSessions(upstream: Upstream, options: OpenAiSessionsOption
         recorder,
         limits: { maxQueuedFrames: 10_000, maxQueuedBytes: 4 * 1024 * 1024, rebuildTimeoutMs: 20_000, ...limits },
         waitUntil,
+        redact: upstream.redact,
         onFailure,
         onEnd: () => sessions.get(key) === session && sessions.delete(key),
       });
