@@ -29,14 +29,18 @@ async function takeTurn(client: TestSocket, question: string): Promise<string> {
   }
 }
 
-Deno.test("the relay over the local Supabase: a user's real token, a text turn with OpenAI's stand-in", async () => {
+Deno.test("the relay over the local Supabase: a user's real token, a text turn with OpenAI's stand-in, its usage", async () => {
   await using local = await startTestLocal();
-  const { accessToken } = await signUp(local, "ann");
+  const { accessToken, supabase: ann } = await signUp(local, "ann");
+  const { supabase: bob } = await signUp(local, "bob");
   await using client = await openSocket(local.socketUrl("relay/openai?model=gpt-realtime"), {
     protocols: ["realtime", `openai-insecure-api-key.${accessToken}`],
   });
   assertEquals(client.socket.protocol, "realtime");
   assertEquals(await takeTurn(client, "Hello!"), "Hello! I am a stand-in for OpenAI on your own machine.");
+  const usage = [{ kind: "response", model: "gpt-realtime" }];
+  assertEquals((await ann.from("relay_usage").select("kind, model")).data, usage);
+  assertEquals((await bob.from("relay_usage").select("kind, model")).data, []);
 });
 
 for (const version of VERSIONS) {
