@@ -5,6 +5,7 @@ import type { Peers } from "../isolate/peers.ts";
 import { fromBase64, toBase64 } from "../protocol/base64.ts";
 import type { PresentMember } from "../protocol/chat_server_frames.ts";
 import type { LogEvent, RoomView, Store } from "../store/store.ts";
+import { CheckPace } from "./check_pace.ts";
 import { decodeHint, encodeEventHint, encodeHint, type Hint, roomTopic, userTopic } from "./hint.ts";
 import { Presence } from "./presence.ts";
 import { RoomCounters } from "./room_counters.ts";
@@ -26,7 +27,10 @@ export interface RoomsOptions {
   /** What its rooms do is counted here. */
   readonly counters?: RoomCounters;
   readonly limits?: Partial<RoomLimits>;
-  /** How often the heads of all rooms here are compared with the store's, in milliseconds; default 3,000. */
+  /**
+   * How often the heads of all rooms here are compared with the store's, in milliseconds; default 3,000. Up to four times
+   * as long while nothing is missed: see `CheckPace`.
+   */
   readonly headCheckMs?: number;
   /** The other isolates; without them presence ends at this one. */
   readonly peers?: Peers;
@@ -50,6 +54,10 @@ interface OpenRoom {
 
 interface OpenUser {
   readonly connections: Set<UserConnection>;
+  /** Of the rooms that were told of last; `undefined` until they have been, or where they may not have been taken up. */
+  digest: string | undefined;
+  /** When that was so, as a moment of `now`. */
+  unsettledAt: number;
   readonly unsubscribe: Unsubscribe;
   /** What is left of `PASSING_LIMITS`; made with the first passing frame. */
   passing?: RateLimiter;
@@ -66,10 +74,14 @@ export const PASSING_LIMITS: RateLimits = {
   byteBurst: 32 * 1024 * 1024,
 };
 
+/** Rooms, and users, that are compared in one call. */
+const MOST_AT_ONCE = 1_000;
+const AFTER_LOSS_MS = 250;
+
 /**
  * The rooms that this isolate holds members of, and the users it holds connections of. A room is here as long as it has
  * a member here. What happens in it reaches the other isolates as a hint; a hint that is lost is made good by comparing
- * heads with the store, for all rooms in one call, every few seconds.
+ * heads with the store, for all rooms in one call, every few seconds (see `CheckPace`).
  */
 export class Rooms {
   readonly #store: Store;
@@ -79,13 +91,15 @@ export class Rooms {
   readonly #send: (pid: Pid, frame: SendMessage) => void;
   readonly #close: (pid: Pid, code: number, reason: string) => void;
   readonly #onError: (error: unknown) => void;
-  readonly #headCheckMs: number;
+  readonly #pace: CheckPace;
   readonly #leaveGraceMs: number;
   readonly #lingerMs: number;
   readonly #peers: Peers | undefined;
   readonly #rooms = new Map<string, OpenRoom>();
   readonly #users = new Map<string, OpenUser>();
   #headTimer: ReturnType<typeof setTimeout> | undefined;
+  /** What the bus had lost, as it knows, at the last check. */
+  #busFaults = 0;
   #closed = false;
   #moment = 0;
   #checking: Promise<void> | undefined;
@@ -108,7 +122,7 @@ export class Rooms {
     this.#bus = bus;
     this.#isolateId = processes.isolateId;
     this.#onError = onError;
-    this.#headCheckMs = headCheckMs;
+    this.#pace = new CheckPace(headCheckMs);
     this.#leaveGraceMs = leaveGraceMs;
     this.#lingerMs = lingerMs;
     this.#peers = peers;
@@ -260,10 +274,11 @@ export class Rooms {
     let user = this.#users.get(userId);
     if (user === undefined) {
       const unsubscribe = this.#bus.subscribe(userTopic(userId), (text) => this.#hearUser(userId, text));
-      user = { connections: new Set(), unsubscribe };
+      user = { connections: new Set(), digest: undefined, unsettledAt: 0, unsubscribe };
       this.#users.set(userId, user);
     }
     user.connections.add(connection);
+    this.unsettled(userId); // What it knows of its rooms may be older than what the others were told.
     this.#peers?.start();
     this.#scheduleHeadCheck();
   }
@@ -288,15 +303,27 @@ export class Rooms {
     this.#publish(userTopic(userId), { kind: "rooms" });
   }
 
-  /** Compares every head here with the store's now, and learns of rooms that users have been added to. */
-  async checkHeads(): Promise<void> {
-    const asOf = this.now();
-    const { heads, roomsOfUsers } = await this.#store.heads([...this.#rooms.keys()], [...this.#users.keys()]);
-    for (const [id, { room }] of this.#rooms) {
-      const at = heads.get(id);
-      if (at !== undefined) room.noticeHead(at.epoch, at.head);
+  /**
+   * Compares every head here with the store's now, and the rooms of every user with those that were told of; gives
+   * whether the bus had told of all that is new.
+   */
+  async checkHeads(): Promise<boolean> {
+    const rooms = [...this.#rooms.keys()];
+    const users = [...this.#users.keys()];
+    let isClean = true;
+    for (let from = 0; from < Math.max(rooms.length, users.length); from += MOST_AT_ONCE) {
+      const to = from + MOST_AT_ONCE;
+      if (!await this.#checkSome(rooms.slice(from, to), users.slice(from, to))) isClean = false;
     }
-    for (const [userId, rooms] of roomsOfUsers) this.#tellRooms(userId, rooms, asOf);
+    return isClean;
+  }
+
+  /** What was last told of a user's rooms may not have been taken up: the next check tells it again. */
+  unsettled(userId: string): void {
+    const user = this.#users.get(userId);
+    if (user === undefined) return;
+    user.digest = undefined;
+    user.unsettledAt = this.now();
   }
 
   /** Ends all timers and subscriptions. */
@@ -328,8 +355,13 @@ export class Rooms {
     });
     const open: OpenRoom = { room, presence, raw: new Map(), unsubscribe: () => {} };
     this.#rooms.set(id, open);
+    let wasReady = false;
     open.unsubscribe = this.#bus.subscribe(roomTopic(id), (text) => this.#hearRoom(id, text), {
-      onReady: () => presence.ready(),
+      onReady: () => {
+        presence.ready();
+        if (wasReady) this.#busIsBack();
+        wasReady = true;
+      },
     });
     return open;
   }
@@ -416,20 +448,55 @@ export class Rooms {
     for (const connection of [...this.#users.get(userId)?.connections ?? []]) connection.roomsChanged(rooms, asOf);
   }
 
-  /** At once, but one at a time: whatever a bus brings must not become as many calls. */
-  #checkHeadsNow(): void {
-    this.#checking ??= this.checkHeads().catch(this.#onError).finally(() => this.#checking = undefined);
+  async #checkSome(rooms: readonly string[], users: readonly string[]): Promise<boolean> {
+    const asOf = this.now();
+    const heads = rooms.flatMap((id) => {
+      const room = this.#rooms.get(id)?.room;
+      return room === undefined || room.isEmpty ? [] : [[id, { epoch: room.epoch, head: room.head }] as const];
+    });
+    const digests = users.map((userId) => [userId, this.#users.get(userId)?.digest] as const);
+    const changed = await this.#store.changes({ heads: new Map(heads), digests: new Map(digests) });
+    let isClean = true;
+    for (const [id, at] of changed.heads) {
+      const room = this.#rooms.get(id)?.room;
+      if (room === undefined) continue;
+      if (at.epoch !== room.epoch || at.head > room.head) isClean = false;
+      room.noticeHead(at.epoch, at.head);
+    }
+    for (const [userId, { digest, rooms }] of changed.roomsOfUsers) {
+      const user = this.#users.get(userId);
+      if (user !== undefined && user.unsettledAt < asOf) user.digest = digest;
+      this.#tellRooms(userId, rooms, asOf);
+    }
+    return isClean;
   }
 
-  /** Runs while there is anyone here; the jitter keeps isolates from asking all at once. */
-  #scheduleHeadCheck(): void {
+  /** At once, but one at a time: whatever a bus brings must not become as many calls. */
+  #checkHeadsNow(): void {
+    this.#checking ??= this.checkHeads().then(() => {}, this.#onError).finally(() => this.#checking = undefined);
+  }
+
+  /** Runs while there is anyone here. */
+  #scheduleHeadCheck(delayMs = this.#pace.delayMs): void {
     if (this.#headTimer !== undefined || this.#closed) return;
-    const delayMs = this.#headCheckMs * (0.75 + Math.random() / 2);
     this.#headTimer = setTimeout(async () => {
-      await this.checkHeads().catch(this.#onError);
+      const { dropped, reconnects } = this.#bus.counters;
+      const isSteady = dropped + reconnects === this.#busFaults;
+      this.#busFaults = dropped + reconnects;
+      const isClean = await this.checkHeads().catch(this.#onError);
+      this.#pace.checked(isSteady && isClean === true);
       this.#headTimer = undefined;
       if (this.#users.size > 0) this.#scheduleHeadCheck();
     }, delayMs);
+  }
+
+  /** The bus is back after a loss: what it did not carry meanwhile is looked for soon, once for all rooms. */
+  #busIsBack(): void {
+    if (this.#headTimer === undefined) return;
+    clearTimeout(this.#headTimer);
+    this.#headTimer = undefined;
+    this.#pace.checked(false);
+    this.#scheduleHeadCheck(AFTER_LOSS_MS * (1 + Math.random()));
   }
 }
 

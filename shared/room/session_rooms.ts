@@ -117,6 +117,7 @@ export class SessionRooms {
   /** Takes a seat in a room, behind event `since` or at its end. */
   enter(room: Room, view: RoomView, since: number | undefined, present: boolean): void {
     const { rooms, pid, userId, name, batch } = this.#options;
+    rooms.unsettled(userId);
     if (room.wasRemoved(userId, view.head)) return this.#options.onLost(room.id);
     const member: Member = {
       pid,
@@ -221,6 +222,7 @@ export class SessionRooms {
     this.#lost.delete(id); // So that the first of them is always the oldest.
     this.#lost.set(id, at);
     if (this.#lost.size > MAX_LOST) this.#lost.delete(this.#lost.keys().next().value!);
+    this.#options.rooms.unsettled(this.#options.userId);
   }
 
   #isLost(id: string, asOf: number): boolean {
@@ -230,8 +232,9 @@ export class SessionRooms {
 
   /** Hears of a room that the user was added to, from the event on that made him a member. */
   #discover(view: RoomView): void {
-    const { rooms, send, onError } = this.#options;
+    const { rooms, send, userId, onError } = this.#options;
     const asOf = rooms.now();
+    rooms.unsettled(userId); // Until it is in that room, or is known not to be.
     this.#memberSince(view).then((since) => {
       if (since === undefined || this.#closed || this.has(view.room) || this.#isLost(view.room, asOf)) return;
       const { id, epoch } = rooms.open(view);

@@ -25,6 +25,7 @@ export function measuredStore(store: Store, metrics: StoreMetrics): Store {
     openDirect: (user, other) => measured("openDirect", () => store.openDirect(user, other)),
     eventsSince: (room, since, limit) => measured("eventsSince", () => store.eventsSince(room, since, limit)),
     heads: (rooms, users) => measured("heads", () => store.heads(rooms, users)),
+    changes: (known) => measured("changes", () => store.changes(known)),
     history: (user, room, before, limit) => measured("history", () => store.history(user, room, before, limit)),
     unread: (user, room) => measured("unread", () => store.unread(user, room)),
   };

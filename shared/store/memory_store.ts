@@ -265,6 +265,10 @@ export function memoryStore(options: MemoryStoreOptions = {}): MemoryStore {
     return ok({ room: id, kind, epoch, head, role: "member" });
   }
 
+  function roomsOf(user: string): RoomView[] {
+    return [...roomsByUser.get(user) ?? []].map((room) => viewOf(room, user));
+  }
+
   return {
     // deno-lint-ignore require-await -- what goes wrong in here rejects, as with every other backend
     async post(writes) {
@@ -297,10 +301,25 @@ export function memoryStore(options: MemoryStoreOptions = {}): MemoryStore {
     // deno-lint-ignore require-await
     async heads(ids, userIds) {
       const known = ids.flatMap((id) => rooms.get(id) ?? []);
-      const viewsOf = (user: string) => [...roomsByUser.get(user) ?? []].map((room) => viewOf(room, user));
       return {
         heads: new Map(known.map(({ id, epoch, head }) => [id, { epoch, head }])),
-        roomsOfUsers: new Map(userIds.map((user) => [user, viewsOf(user)])),
+        roomsOfUsers: new Map(userIds.map((user) => [user, roomsOf(user)])),
+      };
+    },
+    // deno-lint-ignore require-await
+    async changes({ heads, digests }) {
+      const changed = [...heads].flatMap(([id, at]) => {
+        const room = rooms.get(id);
+        return room === undefined || (room.epoch === at.epoch && room.head === at.head) ? [] : [room];
+      });
+      const users = [...digests].flatMap(([user, before]) => {
+        const views = roomsOf(user);
+        const digest = views.map(({ room, role }) => `${room} ${role}`).sort().join();
+        return digest === before ? [] : [[user, { digest, rooms: views }] as const];
+      });
+      return {
+        heads: new Map(changed.map(({ id, epoch, head }) => [id, { epoch, head }])),
+        roomsOfUsers: new Map(users),
       };
     },
     // deno-lint-ignore require-await

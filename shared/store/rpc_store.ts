@@ -49,6 +49,22 @@ export function rpcStore(call: RpcCall): Store {
       };
       return { heads: new Map(Object.entries(found.heads)), roomsOfUsers: new Map(Object.entries(found.users)) };
     },
+    async changes({ heads, digests }) {
+      const logs = [...heads].filter(([room]) => isRoomId(room));
+      const users = [...digests].filter(([user]) => isUuid(user));
+      if (logs.length + users.length === 0) return { heads: new Map(), roomsOfUsers: new Map() };
+      const changed = await call("chat_changes", {
+        rooms: logs.map(([room]) => room),
+        epochs: logs.map(([, { epoch }]) => epoch),
+        heads: logs.map(([, { head }]) => head),
+        users: users.map(([user]) => user),
+        digests: users.map(([, digest]) => digest ?? null),
+      }) as {
+        heads: Record<string, { epoch: string; head: number }>;
+        users: Record<string, { digest: string; rooms: RoomView[] }>;
+      };
+      return { heads: new Map(Object.entries(changed.heads)), roomsOfUsers: new Map(Object.entries(changed.users)) };
+    },
     async history(user, room, before, limit) {
       if (!isRoomId(room) || !isUuid(user)) return err(ROOM_NOT_FOUND);
       const args = { reader: user, room, before: before ?? null, page: limit };

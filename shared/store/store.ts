@@ -90,6 +90,20 @@ export interface Heads {
   readonly roomsOfUsers: ReadonlyMap<string, readonly RoomView[]>;
 }
 
+/** Where somebody stands: at which head of which log in each room, and what he knows of the rooms of each user. */
+export interface Known {
+  readonly heads: ReadonlyMap<string, { readonly epoch: string; readonly head: number }>;
+  /** By user: the digest of his rooms as the last answer gave it; `undefined` where there was none. */
+  readonly digests: ReadonlyMap<string, string | undefined>;
+}
+
+/** What is not as it was known. Rooms that do not exist (any more) are missing. */
+export interface Changes {
+  readonly heads: ReadonlyMap<string, { readonly epoch: string; readonly head: number }>;
+  /** The rooms of each user that are not those of his digest, and their digest now. */
+  readonly roomsOfUsers: ReadonlyMap<string, { readonly digest: string; readonly rooms: readonly RoomView[] }>;
+}
+
 /**
  * Promises of every backend:
  * - Each room has one log: `seq` 1, 2, 3 … without a gap, assigned in the transaction that stores the event.
@@ -127,6 +141,12 @@ export interface Store {
 
   /** In one call: where the logs of `rooms` end, and the rooms that each of `users` is a member of now. */
   heads(rooms: readonly string[], users: readonly string[]): Promise<Heads>;
+
+  /**
+   * In one call, of one moment: the logs that do not end where they are known to, and the users whose rooms or roles are
+   * not those of their digest.
+   */
+  changes(known: Known): Promise<Changes>;
 
   /**
    * Messages of a room with `seq < before` (the newest ones without it), oldest first, as `user` may read them: those

@@ -597,6 +597,55 @@ const PROMISES: Readonly<Record<string, (opened: OpenedStore) => Promise<void>>>
     assertEquals(await opened.store.heads([], []), { heads: new Map(), roomsOfUsers: new Map() });
   },
 
+  async "changes() tells which logs go on and whose rooms are others than was known, and nothing else"(opened) {
+    const { room, ann, bob, eve } = await twoMembers(opened);
+    const other = (await twoMembers(opened)).room;
+    const { heads } = await opened.store.heads([room, other], []);
+    const nobody = crypto.randomUUID();
+    const users = new Map([ann, bob, eve, { id: nobody }].map(({ id }) => [id, undefined as string | undefined]));
+    const first = await opened.store.changes({ heads, digests: users });
+    assertEquals([...first.heads], []);
+    assertEquals([...first.roomsOfUsers.keys()].sort(), [...users.keys()].sort());
+    for (const [user, { rooms }] of first.roomsOfUsers) {
+      assertEquals(rooms, (await opened.store.heads([], [user])).roomsOfUsers.get(user));
+    }
+    const digests = new Map([...first.roomsOfUsers].map(([user, { digest }]) => [user, digest]));
+    assertEquals(await opened.store.changes({ heads, digests }), { heads: new Map(), roomsOfUsers: new Map() });
+
+    const [sent] = await posted(opened.store, [message(ann, room, "a")]);
+    const { epoch } = heads.get(room)!;
+    const grown = await opened.store.changes({ heads, digests });
+    assertEquals(grown, { heads: new Map([[room, { epoch, head: sent!.seq }]]), roomsOfUsers: new Map() });
+    const past = { epoch: "another", head: sent!.seq };
+    const known = new Map([[room, past], [`${room}-none`, past], ["no room id", past]]);
+    assertEquals((await opened.store.changes({ heads: known, digests: new Map() })).heads, grown.heads);
+
+    const now = new Map(digests);
+    const isChanged = async (users: readonly { id: string }[], why: string) => {
+      const { roomsOfUsers } = await opened.store.changes({ heads: new Map(), digests: now });
+      assertEquals([...roomsOfUsers.keys()].sort(), users.map(({ id }) => id).sort(), why);
+      for (const [user, { digest, rooms }] of roomsOfUsers) {
+        now.set(user, digest);
+        assertEquals(rooms, (await opened.store.heads([], [user])).roomsOfUsers.get(user));
+      }
+    };
+    await opened.addMember(room, eve.id);
+    await isChanged([eve], "added");
+    await opened.addMember(room, eve.id, "moderator");
+    await isChanged([eve], "promoted");
+    await opened.removeMember(room, eve.id);
+    await opened.removeMember(room, bob.id);
+    await isChanged([bob, eve], "removed");
+    assertEquals(now.get(eve.id), digests.get(eve.id), "as before he came");
+    await isChanged([], "nothing since");
+    assertEquals(
+      await opened.store.changes({ heads: new Map(), digests: new Map([["no user", undefined]]) }).then(
+        ({ roomsOfUsers }) => [...roomsOfUsers.values()].flatMap(({ rooms }) => rooms),
+      ),
+      [],
+    );
+  },
+
   async "a member who is added, promoted and removed shows in the log, and then has no access"(opened) {
     const { room, ann, eve } = await twoMembers(opened);
     const [sent] = await posted(opened.store, [message(ann, room, "a")]);

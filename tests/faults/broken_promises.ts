@@ -34,8 +34,8 @@ export const BROKEN_PROMISES: readonly BrokenPromise[] = [
     name: "heads are not compared",
     patch: {
       file: "shared/room/rooms.ts",
-      find: "      if (at !== undefined) room.noticeHead(at.epoch, at.head);\n",
-      replace: "      if (at !== undefined) room.noticeHead(room.epoch, room.head);\n",
+      find: "      room.noticeHead(at.epoch, at.head);\n",
+      replace: "      room.noticeHead(room.epoch, room.head);\n",
     },
     busFaults: { drop: 1 },
     finding: /^\d+ lost$/,

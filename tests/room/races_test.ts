@@ -51,12 +51,12 @@ async function pong(socket: TestSocket): Promise<void> {
   await socket.nextOfType("pong");
 }
 
-/** A memory store that counts the heads it was asked for, so that a test can wait for the next check. */
+/** A memory store that counts how often it was asked what has changed, so that a test can wait for the next check. */
 function storeWithChecks(): { store: MemoryStore; nextChecks: (count: number) => Promise<unknown> } {
   const store = memoryStore();
   let checks = 0;
-  const heads: MemoryStore["heads"] = async (rooms, users) => {
-    const answer = await store.heads(rooms, users);
+  const changes: MemoryStore["changes"] = async (known) => {
+    const answer = await store.changes(known);
     checks++;
     return answer;
   };
@@ -64,23 +64,25 @@ function storeWithChecks(): { store: MemoryStore; nextChecks: (count: number) =>
     const from = checks;
     return eventually(`${count} checks of heads`, () => checks >= from + count);
   };
-  return { store: { ...store, heads }, nextChecks };
+  return { store: { ...store, changes }, nextChecks };
 }
 
-/** A memory store whose answers to some questions for heads are true when they are made, and come when a test says so. */
+/** A memory store some of whose answers on heads and rooms are true when they are made, and come when a test says so. */
 function storeWithLateHeads(isLate: (rooms: readonly string[], users: readonly string[]) => boolean) {
   const store = memoryStore();
   let late: { asked: PromiseWithResolvers<void>; released: PromiseWithResolvers<void> } | undefined;
-  const heads: MemoryStore["heads"] = async (rooms, users) => {
-    const answer = await store.heads(rooms, users);
+  const inTime = async <T>(rooms: readonly string[], users: readonly string[], answer: T): Promise<T> => {
     if (late !== undefined && isLate(rooms, users)) {
       late.asked.resolve();
       await late.released.promise;
     }
     return answer;
   };
+  const heads: MemoryStore["heads"] = async (rooms, users) => inTime(rooms, users, await store.heads(rooms, users));
+  const changes: MemoryStore["changes"] = async (known) =>
+    inTime([...known.heads.keys()], [...known.digests.keys()], await store.changes(known));
   return {
-    store: { ...store, heads },
+    store: { ...store, heads, changes },
     /** From now on; gives what waits for the first such question, and what lets the answers go. */
     hold() {
       const held = late = { asked: Promise.withResolvers<void>(), released: Promise.withResolvers<void>() };
@@ -413,3 +415,49 @@ for (
     assertEquals(told.map(({ message, reason }) => message?.seq ?? reason), [2, 3, 4]);
   });
 }
+
+Deno.test("a check that finds nothing new is answered with nothing, and what is new is told of once", async () => {
+  const store = memoryStore();
+  const answers: { heads: string[]; users: string[] }[] = [];
+  const changes: MemoryStore["changes"] = async (known) => {
+    const changed = await store.changes(known);
+    answers.push({ heads: [...changed.heads.keys()], users: [...changed.roomsOfUsers.keys()] });
+    return changed;
+  };
+  await using chat = serveChat({ store: { ...store, changes } });
+  for (const room of ["a", "b", "c"]) await store.createRoom("public", room, room, [userId(1)]);
+  await using ann = await chat.connect(1);
+  const isQuiet = () => answers.slice(-3).every(({ heads, users }) => heads.length + users.length === 0);
+  const settled = () => eventually("the checks find nothing", () => answers.length >= 3 && isQuiet());
+  await settled();
+  answers.length = 0;
+  await store.post([{ kind: "message", actor: { id: userId(1) }, room: "b", body: "beside the chat" }]);
+  await ann.nextOfType("new_message");
+  await settled();
+  await store.createRoom("private", "d", "d", [userId(2), userId(1)]);
+  assertEquals((await ann.nextOfType("joined")).room, "d");
+  await settled();
+  const told = answers.filter(({ heads, users }) => heads.length + users.length > 0);
+  assertEquals(told[0], { heads: ["b"], users: [] });
+  assert(told.length <= 5, JSON.stringify(told));
+});
+
+Deno.test("a room that a user was added to, and that could not be read then, is told of by a later check", async () => {
+  const store = memoryStore();
+  let failing = false;
+  let failed = 0;
+  const eventsSince: MemoryStore["eventsSince"] = (...asked) => {
+    if (!failing) return store.eventsSince(...asked);
+    failed++;
+    return Promise.reject(new Error("not now"));
+  };
+  await using chat = serveChat({ store: { ...store, eventsSince } });
+  await using ann = await chat.connect(1);
+  ann.sendJson({ type: "resume", rooms: {} });
+  await pong(ann);
+  failing = true;
+  await store.createRoom("private", "secret", "s", [userId(2), userId(1)]);
+  await eventually("the room cannot be read", () => failed > 1);
+  failing = false;
+  assertEquals((await ann.nextOfType("joined")).room, "secret");
+});

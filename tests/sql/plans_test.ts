@@ -16,6 +16,7 @@ const CALLS: readonly [string, Readonly<Record<string, unknown>>][] = [
   ["chat_unread", { reader: READER, room: "big" }],
   ["chat_unread", { reader: READER, room: null }],
   ["chat_heads", { rooms: ["big", "other-1"], users: [READER] }],
+  ["chat_changes", { rooms: ["big"], epochs: ["none"], heads: [1], users: [READER], digests: ["0:0"] }],
   ["chat_post", { writes: [{ kind: "message", actor: { id: READER }, room: "big", body: "x", client_id: "new" }] }],
   ["chat_post", { writes: [{ kind: "read", actor: { id: READER }, message_id: WRITER }] }],
 ];

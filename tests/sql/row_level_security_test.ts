@@ -10,6 +10,7 @@ const SERVER_FUNCTIONS = [
   "chat_open_direct('USER', 'USER')",
   "chat_events_since('private', 0, 10)",
   "chat_heads('{private}', '{USER}')",
+  "chat_changes('{private}', '{none}', '{0}', '{USER}', '{none}')",
   "chat_history('USER', 'private', null, 10)",
   "chat_unread('USER', 'private')",
   "trim_room_log('private', 0)",

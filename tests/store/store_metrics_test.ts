@@ -34,9 +34,11 @@ Deno.test("a measured store answers as the store does, and counts calls, writes 
     await store.history(ANN.id, "lobby", undefined, 9),
   );
   assertEquals(await measured.unread(ANN.id), await store.unread(ANN.id));
+  const known = { heads: new Map(), digests: new Map([[ANN.id, undefined]]) };
+  assertEquals(await measured.changes(known), await store.changes(known));
   assertEquals((await measured.openDirect(ANN, ANN.id)).ok, false);
 
-  for (const operation of ["join", "post", "heads", "eventsSince", "history", "unread", "openDirect"]) {
+  for (const operation of ["join", "post", "heads", "changes", "eventsSince", "history", "unread", "openDirect"]) {
     assertEquals(valueOf(metrics, "edge_sockets_store_call_seconds_count", { operation }), 1, operation);
   }
   assertEquals(valueOf(metrics, "edge_sockets_store_writes_total"), 3, "three writes in one call");
