@@ -142,6 +142,7 @@ export class OpenAiSession implements Interceptor {
     else if (frame.type === "response.done") this.#lost = 0;
     if (this.#rebuild !== undefined && this.#answers(this.#rebuild, frame)) return;
     if (this.#rebuilt.size > 0 && this.#isOfRebuilt(frame)) return;
+    if (frame.type === "error" && this.#isExpiry(frame)) return;
     this.#down.enter(frame);
   }
 
@@ -334,6 +335,11 @@ export class OpenAiSession implements Interceptor {
     return frame.type === "conversation.item.done" ? this.#rebuilt.delete(id) : this.#rebuilt.has(id);
   }
 
+  /** Whether OpenAI says that a session has reached its limit, which is the end of the upstream only. */
+  #isExpiry(frame: EventFrame): boolean {
+    return this.#recorder !== undefined && (frame.event.error as { code?: unknown } | null)?.code === "session_expired";
+  }
+
   /** The upstream has all of the conversation. */
   #goOn({ creates, updated, refused, notices, due, lost, repeated }: Rebuild): void {
     clearTimeout(this.#timer);
@@ -352,9 +358,9 @@ export class OpenAiSession implements Interceptor {
       this.#tell(refusalEvent({ type: "server_error", code: "response_lost", message }, create));
     }
     recorder.setDue(due);
-    for (const { create } of due) this.#send(create);
     this.#phase = "live";
     for (const event of repeated) this.#send(recorder.fromClient(event)!);
+    for (const { create } of due) this.#send(create);
     this.#rebuiltAll.resolve();
     this.#rebuiltAll = Promise.withResolvers();
   }
