@@ -54,7 +54,7 @@ export const ROOM_LIMITS: RoomLimits = {
   ringChars: 512 * 1024,
   maxReplayEvents: 5_000,
   gapWaitMs: 25,
-  batchWindowMs: 12,
+  batchWindowMs: 14,
 };
 
 /** Why a client must read the history instead of a replay. */
