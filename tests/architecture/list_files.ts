@@ -1,4 +1,4 @@
-const SKIPPED = new Set([".git", "node_modules", ".temp", ".branches", "dist"]);
+const SKIPPED = new Set([".git", "node_modules", ".temp", ".branches", "dist", "api"]);
 
 /** Every file of the repository below `folder`, as a path from `root`; what tools put there is left out. */
 export function listFiles(root: URL, folder = ""): string[] {
