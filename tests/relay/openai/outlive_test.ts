@@ -114,7 +114,7 @@ Deno.test("a drain waits for the end of the turn, and of the calls in it", async
   client.say("use weather");
   client.send({ type: "response.create" });
   const { response } = await client.next("response.done");
-  relay.isolate.drain("wall_clock");
+  relay.isolate.drain("cpu");
   const call = response.output?.find((item) => item.type === "function_call");
   client.send({
     type: "conversation.item.create",
@@ -178,10 +178,6 @@ Deno.test("a turn whose end a client may not have seen is told again, with the i
 
   const second = isolates.start();
   await using after = await second.talk();
-  console.log(
-    after.events.map((e) => e.type),
-    JSON.stringify(await isolates.store.claim({ userId: ADA, sessionId: "talk" }, crypto.randomUUID())),
-  );
   const { response } = await after.next("response.done");
   assertEquals([response.id, response.usage], [id, undefined]);
   const told = after.events.map(({ type }) => type);
@@ -405,12 +401,8 @@ Deno.test("without a name nothing is stored, and the end of the upstream is the 
 
 Deno.test("what the client sends while its conversation is rebuilt waits, and comes behind it", async () => {
   const opened = Promise.withResolvers<void>();
-  let ready: Promise<void> | undefined;
-  await using isolates = await startIsolates({
-    get ready() {
-      return ready;
-    },
-  });
+  const behaviour: { ready?: Promise<void> } = {};
+  await using isolates = await startIsolates(behaviour);
   const first = isolates.start();
   const before = await first.talk();
   await configure(before);
@@ -418,7 +410,7 @@ Deno.test("what the client sends while its conversation is rebuilt waits, and co
   first.isolate.drain("wall_clock");
   await before.socket.closed;
 
-  ready = opened.promise;
+  behaviour.ready = opened.promise;
   const second = isolates.start();
   await using after = await RealtimeClient.open(`${second.socketUrl}/relay/openai?session=talk`, await tokenOf(ADA));
   const asked = after.ask("two");
