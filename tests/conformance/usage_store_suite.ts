@@ -10,24 +10,30 @@ const leaseOf = (userId: string, sessionId: string = crypto.randomUUID()): Sessi
   sessionId,
   lease: crypto.randomUUID(),
 });
-const usageOf = (userId: string, cost: number): UsageRecord => ({
-  id: crypto.randomUUID(),
-  userId,
-  sessionId: "talk",
-  kind: "response",
-  subject: "resp_1",
-  model: "gpt-realtime",
-  input_text: 1,
-  input_audio: 2,
-  input_image: 3,
-  cached_text: 1,
-  cached_audio: 1,
-  cached_image: 1,
-  output_text: 4,
-  output_audio: 5,
-  seconds: 0.5,
-  cost,
-});
+const usageOf = (userId: string, cost: number) => usageRecord(userId, { cost });
+
+/** What a response of a user may have used. */
+export function usageRecord(userId: string, changes: Partial<UsageRecord> = {}): UsageRecord {
+  return {
+    id: crypto.randomUUID(),
+    userId,
+    sessionId: "talk",
+    kind: "response",
+    subject: "resp_1",
+    model: "gpt-realtime",
+    input_text: 10,
+    input_audio: 20,
+    input_image: 0,
+    cached_text: 0,
+    cached_audio: 5,
+    cached_image: 0,
+    output_text: 0,
+    output_audio: 30,
+    seconds: 0.5,
+    cost: 1,
+    ...changes,
+  };
+}
 
 /** What every store of usage has to hold, each with users of its own. */
 export const USAGE_STORE_PROMISES: Readonly<Record<string, (store: UsageStore) => Promise<void>>> = {

@@ -1,7 +1,7 @@
 import { assertEquals } from "@std/assert";
 import { rpcUsageStore } from "../../shared/relay/openai/rpc_usage_store.ts";
 import type { UsageRecord, UsageStore } from "../../shared/relay/openai/usage_store.ts";
-import { USAGE_STORE_PROMISES } from "../conformance/usage_store_suite.ts";
+import { USAGE_STORE_PROMISES, usageRecord } from "../conformance/usage_store_suite.ts";
 import { type Caller, callFunction, codeOf, type Sql, testSql } from "./open_sql.ts";
 
 const REFUSED = "42501";
@@ -114,8 +114,8 @@ testSql("what the relay used", {
 
   async "what no response can have used is not stored"(sql) {
     const { ann, record } = await twoUsers(sql);
-    assertEquals(await codeOf(record(usageOf(ann, { output_text: -1 }))), INVALID);
-    assertEquals(await codeOf(record(usageOf(ann, { sessionId: "" }))), INVALID);
+    assertEquals(await codeOf(record(usageRecord(ann, { output_text: -1 }))), INVALID);
+    assertEquals(await codeOf(record(usageRecord(ann, { sessionId: "" }))), INVALID);
   },
 
   async "a user whom the database cannot know is told so"(sql) {
@@ -150,9 +150,9 @@ async function twoUsers(sql: Sql) {
   const record = (...usage: UsageRecord[]) =>
     store.record({ usage, leases: [] }, { dailyBudget: null, maxSessions: null }, 60_000);
   await record(
-    usageOf(ann, { cost: 1.5 }),
-    usageOf(ann, { kind: "transcription", cost: 2 }),
-    usageOf(bob, { cost: 7 }),
+    usageRecord(ann, { cost: 1.5 }),
+    usageRecord(ann, { kind: "transcription", cost: 2 }),
+    usageRecord(bob, { cost: 7 }),
   );
   await sql.query("insert into relay_budgets (user_id, daily_budget) values ($1, 1000)", [bob]);
   const begin = (userId: string, limits: Parameters<typeof store.begin>[1]) =>
@@ -163,28 +163,6 @@ async function twoUsers(sql: Sql) {
 /** The functions, called with the secret key. */
 function storeOf(sql: Sql): UsageStore {
   return rpcUsageStore((name, args) => sql.as({ role: "service_role" }, (query) => callFunction(query, name, args)));
-}
-
-function usageOf(userId: string, changes: Partial<UsageRecord> = {}): UsageRecord {
-  return {
-    id: crypto.randomUUID(),
-    userId,
-    sessionId: "talk",
-    kind: "response",
-    subject: "resp_1",
-    model: "gpt-realtime",
-    input_text: 10,
-    input_audio: 20,
-    input_image: 0,
-    cached_text: 0,
-    cached_audio: 5,
-    cached_image: 0,
-    output_text: 0,
-    output_audio: 30,
-    seconds: 0,
-    cost: 1,
-    ...changes,
-  };
 }
 
 function as(user: string): Caller {
