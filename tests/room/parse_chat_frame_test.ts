@@ -1,4 +1,6 @@
 import { assertEquals } from "@std/assert";
+import fc from "fast-check";
+import { ChatClientFrame, MAX_BODY_LENGTH, MAX_REFERENCE_LENGTH } from "../../shared/protocol/chat_client_frames.ts";
 import { parseChatFrame } from "../../shared/room/parse_chat_frame.ts";
 
 Deno.test("parseChatFrame() takes data of 64 levels, and refuses what would run out of stack", () => {
@@ -15,6 +17,36 @@ Deno.test("parseChatFrame() takes data of 64 levels, and refuses what would run 
       });
     }
   }
+});
+
+Deno.test("parseChatFrame() takes a common message without its schema where that would take it, as it would, and no other", () => {
+  const lengths = [0, 1, MAX_REFERENCE_LENGTH, MAX_REFERENCE_LENGTH + 1, MAX_BODY_LENGTH, MAX_BODY_LENGTH + 1];
+  const text = fc.oneof(fc.string(), fc.constantFrom(...lengths.map((length) => "x".repeat(length))));
+  const odd = fc.oneof(fc.integer(), fc.boolean(), fc.constant(null), fc.array(text), fc.dictionary(text, text));
+  const member = fc.oneof({ weight: 8, arbitrary: text }, { weight: 1, arbitrary: odd });
+  const room = fc.oneof(fc.constantFrom("lobby", "a:b.c-d_e", "no room", "", "x".repeat(128), "x".repeat(129)), member);
+  const frame = fc.record({
+    type: fc.oneof({ weight: 9, arbitrary: fc.constant("chat") }, { weight: 1, arbitrary: member }),
+    body: member,
+    text: member,
+    client_id: member,
+    ref: member,
+    room,
+    subject: member,
+    reply_to: fc.oneof(fc.uuid(), member),
+    constructor: member,
+    ["__proto__"]: odd,
+  }, { requiredKeys: ["type"] });
+  fc.assert(
+    fc.property(frame, (value) => {
+      const json = JSON.stringify(value);
+      const bySchema = ChatClientFrame.safeParse(JSON.parse(json));
+      const parsed = parseChatFrame(json);
+      assertEquals(parsed.ok, bySchema.success);
+      if (parsed.ok) assertEquals<unknown>(parsed.value, bySchema.data);
+    }),
+    { numRuns: 700 },
+  );
 });
 
 function closing(open: string, levels: number): string {
