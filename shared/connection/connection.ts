@@ -3,6 +3,7 @@ import { EXIT, type ExitNotice, type InFlight, NORMAL, type Pid, type Processes 
 import type { ErrorFrame, ReconnectFrame, TokenExpiringFrame } from "../protocol/connection_frames.ts";
 import type { CloseCode, ErrorCode } from "../protocol/codes.ts";
 import { closeOnceQuiet, closeSocket } from "./close_socket.ts";
+import type { BufferBudget } from "./buffer_budget.ts";
 import type { Counters } from "./counters.ts";
 import { parseDurationMs } from "./duration.ts";
 import { RateLimiter } from "./rate_limiter.ts";
@@ -90,6 +91,8 @@ export interface ConnectionContext {
   readonly processes: Processes;
   readonly isolate: Isolate;
   readonly counters: Counters;
+  /** What all of them hold for clients that do not read. */
+  readonly buffers: BufferBudget;
   /** The connection has ended, for the reason that its target heard; called once. */
   ended(connection: Connection, reason: string): void;
 }
@@ -175,15 +178,17 @@ export class Connection {
     // The runtime drops what is sent to a socket that closes, and throws before it is open.
     if (this.#ended || !this.#isOpen) return;
     const { data } = frame;
-    const { options, counters } = this.#context;
+    const { options, counters, buffers } = this.#context;
     // The runtime queues without limit: a client that stops reading would grow the memory by all that is sent to it.
     if (this.#mostBuffered > options.maxBufferedBytes) {
       this.#mostBuffered = this.#socket.bufferedAmount;
-      if (this.#mostBuffered > options.maxBufferedBytes) return this.#dropSlowReader();
+      if (this.#mostBuffered > options.maxBufferedBytes) return this.dropSlowReader();
     }
-    this.#mostBuffered += typeof data === "string" ? 3 * data.length : data.byteLength;
+    const mostBytes = typeof data === "string" ? 3 * data.length : data.byteLength;
+    this.#mostBuffered += mostBytes;
     this.#socket.send(data);
     counters.messages_out++;
+    buffers.sent(mostBytes);
   }
 
   "ws.close"({ code = 1000, reason = "closed" }: CloseMessage): void {
@@ -384,7 +389,8 @@ export class Connection {
     ];
   }
 
-  #dropSlowReader(): void {
+  /** Closes it, as its client does not read what is sent to it. */
+  dropSlowReader(): void {
     this.#count("slow_reader");
     this.#close(1013, "slow_reader", "slow_reader");
   }
@@ -440,6 +446,7 @@ export class Connection {
         this.#socket.onerror =
           null;
     }
+    this.#context.buffers.closing(this.#socket);
     close?.();
     this.#context.processes.demonitor(this.pid, this.#target);
     this.#leave(this.#target, leaveReason, this.#metadata);

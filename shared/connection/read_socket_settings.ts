@@ -15,6 +15,7 @@ const NUMBERS = {
   BYTES_PER_SECOND: "bytesPerSecond",
   BYTE_BURST: "byteBurst",
   MAX_BUFFERED_BYTES: "maxBufferedBytes",
+  MAX_BUFFERED_BYTES_TOTAL: "maxBufferedBytesTotal",
   MAX_CONNECTIONS: "maxConnections",
   MAX_CONNECTIONS_PER_USER: "maxConnectionsPerUser",
   IDLE_TIMEOUT_MS: "idleTimeoutMs",

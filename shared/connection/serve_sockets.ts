@@ -10,6 +10,7 @@ import { counter, gauge, type MetricFamily } from "../telemetry/metrics.ts";
 import { requestId } from "../telemetry/request_id.ts";
 import { inSpan } from "../telemetry/span.ts";
 import { OPEN_METRICS_TYPE, writeOpenMetrics } from "../telemetry/write_open_metrics.ts";
+import { BufferBudget } from "./buffer_budget.ts";
 import { closeSocket } from "./close_socket.ts";
 import { Connection, type ConnectionContext, type LeaveMessage } from "./connection.ts";
 import { Counters } from "./counters.ts";
@@ -105,6 +106,7 @@ class SocketServer {
       processes,
       isolate,
       counters: new Counters(),
+      buffers: new BufferBudget(this.#options.maxBufferedBytesTotal, () => this.#connections),
       ended: (connection, reason) => this.#forget(connection, reason),
     };
     this.#socketContext = { isolate, limits: connectionLimits(this.#options) };
@@ -259,7 +261,7 @@ class SocketServer {
   }
 
   #health(): Record<string, unknown> {
-    const { isolate, counters, processes } = this.#context;
+    const { isolate, counters, processes, buffers } = this.#context;
     return {
       status: "ok",
       isolate: isolate.id,
@@ -269,6 +271,8 @@ class SocketServer {
       lifetime_ms: isolate.lifetimeMs,
       connections: this.#connections.size,
       processes: processes.count,
+      buffered_bytes: buffers.bytes,
+      closing_bytes: buffers.closingBytes,
       rooms: 0,
       ...this.#serve.health?.(),
       counters,

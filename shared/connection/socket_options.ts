@@ -17,6 +17,11 @@ export interface SocketOptions {
   byteBurst?: number;
   /** Bytes that wait for a client that reads slowly before it is dropped with 1013; default 1 MiB. */
   maxBufferedBytes?: number;
+  /**
+   * Bytes that wait for all clients of this isolate together before those for whom most waits are dropped with 1013;
+   * default 64 MiB, of the 256 MB that the platform gives an isolate.
+   */
+  maxBufferedBytesTotal?: number;
   /** Frames, and bytes, of a connection that its target has not handled yet before it is dropped with 1013; default 1,000 and 4 MiB. */
   maxInFlightMessages?: number;
   maxInFlightBytes?: number;
@@ -42,6 +47,7 @@ export function resolveSocketOptions(options: SocketOptions = {}): ResolvedSocke
   const maxFrameBytes = whole("maxFrameBytes", options.maxFrameBytes ?? 1024 * 1024, 1);
   const messagesPerSecond = above0("messagesPerSecond", options.messagesPerSecond ?? 100);
   const bytesPerSecond = above0("bytesPerSecond", options.bytesPerSecond ?? 1024 * 1024);
+  const maxBufferedBytes = whole("maxBufferedBytes", options.maxBufferedBytes ?? 1024 * 1024, 1);
   const resolved: ResolvedSocketOptions = {
     allowedOrigins: parseAllowedOrigins(options.allowedOrigins?.join(",")),
     maxFrameBytes,
@@ -49,7 +55,12 @@ export function resolveSocketOptions(options: SocketOptions = {}): ResolvedSocke
     messageBurst: whole("messageBurst", options.messageBurst ?? Math.ceil(2 * messagesPerSecond), 1),
     bytesPerSecond,
     byteBurst: whole("byteBurst", options.byteBurst ?? Math.ceil(Math.max(4 * bytesPerSecond, maxFrameBytes)), 1),
-    maxBufferedBytes: whole("maxBufferedBytes", options.maxBufferedBytes ?? 1024 * 1024, 1),
+    maxBufferedBytes,
+    maxBufferedBytesTotal: whole(
+      "maxBufferedBytesTotal",
+      options.maxBufferedBytesTotal ?? Math.max(64 * 1024 * 1024, maxBufferedBytes),
+      1,
+    ),
     maxInFlightMessages: whole("maxInFlightMessages", options.maxInFlightMessages ?? 1_000, 1),
     maxInFlightBytes: whole("maxInFlightBytes", options.maxInFlightBytes ?? 4 * 1024 * 1024, 1),
     maxConnections: whole("maxConnections", options.maxConnections ?? 5_000, 1),

@@ -54,6 +54,8 @@ Deno.test("GET /health, below any path, tells the isolate's state and counters",
     state: "serving",
     connections: 1,
     processes: 2,
+    buffered_bytes: 0,
+    closing_bytes: 0,
     rooms: 3,
     own: true,
     counters: {

@@ -13,6 +13,7 @@ Deno.test("every option has its default", () => {
     bytesPerSecond: MIB,
     byteBurst: 4 * MIB,
     maxBufferedBytes: MIB,
+    maxBufferedBytesTotal: 64 * MIB,
     maxInFlightMessages: 1_000,
     maxInFlightBytes: 4 * MIB,
     maxConnections: 5_000,
@@ -23,6 +24,7 @@ Deno.test("every option has its default", () => {
     maxLifetimeMs: 0,
   });
   assertEquals(resolveSocketOptions({ messagesPerSecond: 0.3 }).messageBurst, 1);
+  assertEquals(resolveSocketOptions({ maxBufferedBytes: 100 * MIB }).maxBufferedBytesTotal, 100 * MIB);
   assertEquals(resolveSocketOptions({ bytesPerSecond: 10, maxFrameBytes: 1_000 }).byteBurst, 1_000);
 });
 
@@ -37,6 +39,7 @@ const BAD: [SocketOptions, string][] = [
   [{ byteBurst: 0 }, "'byteBurst'"],
   [{ byteBurst: 10 }, "'byteBurst' must be at least maxFrameBytes"],
   [{ maxBufferedBytes: 0 }, "'maxBufferedBytes'"],
+  [{ maxBufferedBytesTotal: 0 }, "'maxBufferedBytesTotal'"],
   [{ maxInFlightMessages: 0 }, "'maxInFlightMessages'"],
   [{ maxInFlightBytes: 0 }, "'maxInFlightBytes'"],
   [{ maxConnections: 0 }, "'maxConnections'"],
@@ -68,6 +71,7 @@ Deno.test("readSocketSettings() reads every number by its variable, and the defa
     BYTES_PER_SECOND: "4",
     BYTE_BURST: "5",
     MAX_BUFFERED_BYTES: "6",
+    MAX_BUFFERED_BYTES_TOTAL: "66",
     MAX_CONNECTIONS: "7",
     MAX_CONNECTIONS_PER_USER: "8",
     IDLE_TIMEOUT_MS: "9000",
@@ -86,6 +90,7 @@ Deno.test("readSocketSettings() reads every number by its variable, and the defa
       bytesPerSecond: 4,
       byteBurst: 5,
       maxBufferedBytes: 6,
+      maxBufferedBytesTotal: 66,
       maxConnections: 7,
       maxConnectionsPerUser: 8,
       idleTimeoutMs: 9_000,

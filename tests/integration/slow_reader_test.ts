@@ -46,6 +46,36 @@ Deno.test("a client that stops reading is dropped with 1013 at maxBufferedBytes,
   assertEquals(read, sent - 1);
 });
 
+Deno.test("over the bound of the isolate the one for whom most waits is dropped, and counts until its socket is gone", async () => {
+  await using kernel = startKernel(() => relayTo(target.pid), {
+    maxBufferedBytes: 100 * MIB,
+    maxBufferedBytesTotal: 16 * MIB,
+  });
+  const target = kernel.spawnTarget();
+  await using reader = await kernel.connect();
+  const fast = (await target.next("ws.join")).client_pid;
+  using _less = await kernel.connectRaw();
+  const less = (await target.next("ws.join")).client_pid;
+  using most = await kernel.connectRaw();
+  const slow = (await target.next("ws.join")).client_pid;
+
+  const frame = { type: "binary", data: new Uint8Array(64 * 1024) };
+  for (let sent = 0; sent < 1_600 && kernel.processes.isAlive(slow); sent++) {
+    kernel.processes.send(slow, "ws.send", frame);
+    if (sent % 3 === 0) kernel.processes.send(less, "ws.send", frame);
+    kernel.processes.send(fast, "ws.send", { type: "text", data: `${sent}` });
+    assertEquals(await reader.next(), `${sent}`);
+  }
+  assertEquals((await target.next("ws.leave")).client_pid, slow);
+  assertEquals([less, fast].map((pid) => kernel.processes.isAlive(pid)), [true, true]);
+  const { counters, buffered_bytes, closing_bytes } = await kernel.health();
+  assertEquals(counters.refused, { slow_reader: 1 });
+  assert(closing_bytes > buffered_bytes && buffered_bytes > 0, `${closing_bytes} and ${buffered_bytes} bytes`);
+  assert(closing_bytes + buffered_bytes < 20 * MIB, `${closing_bytes} and ${buffered_bytes} bytes`);
+  most[Symbol.dispose]();
+  await eventually("nothing is held for it", async () => (await kernel.health()).closing_bytes === 0);
+});
+
 Deno.test("echoes that a client does not read are bounded as well", async () => {
   await using kernel = startKernel(({ processes }) =>
     relayTo(processes.spawn({
