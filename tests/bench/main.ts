@@ -17,6 +17,7 @@ import { benchFanOut, fanOutCases } from "./fan_out.ts";
 import { benchStorePath } from "./store_path.ts";
 import { benchConnecting } from "./connecting.ts";
 import { benchLadder } from "./ladder.ts";
+import { benchPeers } from "./peers.ts";
 import { benchRelayPath } from "./relay_path.ts";
 import { chat, echo, plainRoom } from "./systems.ts";
 import { markdownTable, type Section, withSection } from "./table.ts";
@@ -46,6 +47,10 @@ const parts: Record<string, () => Promise<Section>> = {
     const systems = [plainRoom({ deno }), chat(tokens, { batch: false, deno }), chat(tokens, { batch: true, deno })];
     const members = flags.large ? [10, 100, 1_000] : [10, 100];
     return benchFanOut({ systems, cases: fanOutCases({ members, seconds }), rounds, log });
+  },
+  peers: () => {
+    const systems = [plainRoom({ deno }), chat(tokens, { batch: false, deno }), chat(tokens, { batch: true, deno })];
+    return benchPeers({ systems, members: flags.large ? [10, 100, 1_000] : [10, 100], rounds, seconds, log });
   },
   ladder: () => benchLadder({ rounds, log }),
   store: () => benchStorePath({ rounds, seconds, deno, log }),

@@ -2,8 +2,8 @@
 
 /** How a system wants a message, and to whom it brings it. */
 export interface Dialect {
-  /** `chat`: the frames of docs/protocol.md; `plain`: the text itself. */
-  readonly frames: "chat" | "plain";
+  /** `chat`: the frames of docs/protocol.md; `plain`: the text itself; `socket.io`: its events, of the name `m`. */
+  readonly frames: "chat" | "plain" | "socket.io";
   /** Whether a message comes back to the connection that sent it. */
   readonly echoesSender: boolean;
 }

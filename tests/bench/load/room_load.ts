@@ -83,6 +83,8 @@ export class RoomLoad {
 
   async #open(url: string): Promise<void> {
     const socket = await FrameSocket.open(url);
+    // A Socket.IO connection begins when its client says so, in the namespace that has no name.
+    if (this.#dialect.frames === "socket.io") socket.send("40");
     const index = this.#members.length;
     const member: Member = {
       socket,
@@ -149,6 +151,7 @@ export class RoomLoad {
   }
 
   #encode(text: string, clientId: string): string {
+    if (this.#dialect.frames === "socket.io") return `42["m","${text}"]`;
     return this.#dialect.frames === "plain"
       ? text
       : `{"type":"chat","client_id":"${this.#run}-${clientId}","body":"${text}"}`;

@@ -1,0 +1,108 @@
+import { TextLineStream } from "@std/streams/text-line-stream";
+import { eventually } from "../support/eventually.ts";
+import { within } from "../support/within.ts";
+import type { BenchServer } from "./start_server.ts";
+
+/** What the peers are made of. Installed when they are measured: the project itself needs none of it. */
+const PACKAGES = ["ws@8.23.0", "socket.io@4.8.4", "partyserver@0.5.10", "workerd@1.20261117.1"];
+
+/** The folder in which the peers' packages are; removed when it is disposed of. */
+export interface PeerPackages extends AsyncDisposable {
+  readonly folder: string;
+}
+
+/** Installs the peers' packages from npm. */
+export async function installPeers(): Promise<PeerPackages> {
+  const folder = await Deno.makeTempDir({ prefix: "peers-" });
+  const remove = () => Deno.remove(folder, { recursive: true });
+  const args = ["install", "--no-audit", "--no-fund", "--silent", "--prefix", folder, ...PACKAGES];
+  const { success, stderr } = await new Deno.Command("npm", { args, stdin: "null", stdout: "null" }).output();
+  if (success) return { folder, [Symbol.asyncDispose]: remove };
+  await remove();
+  throw new Error(`Cannot install ${PACKAGES.join(", ")}: ${new TextDecoder().decode(stderr)}`);
+}
+
+/** Starts a program of `peers/` on Node. It prints `listening on PORT`, and ends with its input. */
+export async function startNodePeer(program: string, { folder }: PeerPackages): Promise<BenchServer> {
+  const path = new URL(`peers/${program}`, import.meta.url).pathname;
+  const child = new Deno.Command("node", {
+    args: [path, folder],
+    stdin: "piped",
+    stdout: "piped",
+    stderr: "inherit",
+  }).spawn();
+  const lines: ReadableStream<string> = child.stdout.pipeThrough(new TextDecoderStream()).pipeThrough(
+    new TextLineStream(),
+  );
+  const reader = lines.getReader();
+  const { value } = await within(`${program} listens`, reader.read());
+  const port = value?.match(/^listening on (\d+)$/)?.[1];
+  if (port === undefined) throw new Error(`Cannot start ${program}: it printed "${value}"`);
+  return {
+    host: `127.0.0.1:${port}`,
+    pid: child.pid,
+    async [Symbol.asyncDispose]() {
+      await child.stdin.close();
+      await child.status;
+      await reader.cancel();
+    },
+  };
+}
+
+/** Starts the room of partyserver on workerd, the open-source runtime of Cloudflare Workers, with objects in memory. */
+export async function startPartyPeer({ folder }: PeerPackages): Promise<BenchServer> {
+  const port = freePort();
+  await Deno.copyFile(new URL("peers/party_room.mjs", import.meta.url), `${folder}/party_room.mjs`);
+  const config = `${folder}/config-${port}.capnp`;
+  await Deno.writeTextFile(config, partyConfig(port));
+  const child = new Deno.Command(`${folder}/node_modules/.bin/workerd`, {
+    args: ["serve", config],
+    stdin: "null",
+    stdout: "null",
+    stderr: "inherit",
+  }).spawn();
+  const answers = () =>
+    fetch(`http://127.0.0.1:${port}/`).then((answer) => answer.text()).then(() => true, () => false);
+  await eventually("workerd answers", answers);
+  return {
+    host: `127.0.0.1:${port}`,
+    pid: await programOf(child.pid),
+    async [Symbol.asyncDispose]() {
+      // npm's `workerd` is a script of Node's, which ends with its program.
+      Deno.kill(await programOf(child.pid), "SIGTERM");
+      await child.status;
+    },
+  };
+}
+
+/** The process that a script of npm's has started in its place, or the script itself where it has become that program. */
+async function programOf(pid: number): Promise<number> {
+  const children = await Deno.readTextFile(`/proc/${pid}/task/${pid}/children`).catch(() => "");
+  return Number(children.trim().split(" ")[0]) || pid;
+}
+
+function freePort(): number {
+  using listener = Deno.listen({ hostname: "127.0.0.1", port: 0 });
+  return listener.addr.port;
+}
+
+function partyConfig(port: number): string {
+  return `using Workerd = import "/workerd/workerd.capnp";
+const config :Workerd.Config = (
+  services = [(name = "main", worker = .room)],
+  sockets = [(name = "http", address = "127.0.0.1:${port}", http = (), service = "main")],
+);
+const room :Workerd.Worker = (
+  modules = [
+    (name = "main.mjs", esModule = embed "party_room.mjs"),
+    (name = "partyserver", esModule = embed "node_modules/partyserver/dist/index.js"),
+    (name = "nanoid", esModule = embed "node_modules/nanoid/index.browser.js"),
+    (name = "url-alphabet/index.js", esModule = embed "node_modules/nanoid/url-alphabet/index.js"),
+  ],
+  compatibilityDate = "2026-01-01",
+  bindings = [(name = "Room", durableObjectNamespace = "Room")],
+  durableObjectNamespaces = [(className = "Room", uniqueKey = "room", enableSql = true)],
+  durableObjectStorage = (inMemory = void),
+);
+`;
+}
