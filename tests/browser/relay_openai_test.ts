@@ -2,14 +2,11 @@ import { assert, assertEquals } from "@std/assert";
 import { WHAT_WAS_SAID } from "../relay/openai_clients/what_was_said.ts";
 import { startOpenAiRealtime } from "../relay/openai_realtime_server/start_openai_realtime.ts";
 import { startRelayProcess, TOKEN } from "../relay/start_relay_process.ts";
-import { bundleForBrowser } from "../support/bundle_for_browser.ts";
-import { openBrowser } from "../support/open_browser.ts";
 import { requires } from "../support/requires.ts";
 import { selfSignedCertificate } from "../support/self_signed_certificate.ts";
-import { serve } from "../support/serve.ts";
 import { startTcpFront } from "../support/tcp_front.ts";
 import { within } from "../support/within.ts";
-import type {} from "./relay_openai_page.ts";
+import { openRelayPage } from "./open_relay_page.ts";
 
 const KEY = "sk-of-the-server-alone";
 const chromium = requires("chromium");
@@ -21,24 +18,14 @@ Deno.test({
 });
 
 async function talkOnPage(): Promise<void> {
-  const script = await bundleForBrowser(new URL("relay_openai_page.ts", import.meta.url));
-  await using site = serve(({ url }) => {
-    const isScript = new URL(url).pathname === "/page.js";
-    const headers = { "Content-Type": isScript ? "text/javascript" : "text/html" };
-    return new Response(isScript ? script : "<!doctype html><title>relay</title>", { headers });
-  });
+  await using opened = await openRelayPage(chromium.path);
+  const { page, origin } = opened;
   await using openAi = await startOpenAiRealtime({ apiKey: KEY });
-  const env = { OPENAI_API_KEY: KEY, OPENAI_REALTIME_URL: openAi.url, ALLOWED_ORIGINS: site.url };
+  const env = { OPENAI_API_KEY: KEY, OPENAI_REALTIME_URL: openAi.url, ALLOWED_ORIGINS: origin };
   await using relay = await startRelayProcess("2.1.4", env);
   const certificate = await selfSignedCertificate();
   using directFront = startTcpFront(new URL(openAi.url).host, certificate);
   using relayFront = startTcpFront(relay.host, certificate);
-  await using browser = await openBrowser(chromium.path);
-  await using opened = await browser.newPage({ ignoreHTTPSErrors: true });
-  const { page, errors } = opened;
-  await page.goto(site.url);
-  await page.addScriptTag({ url: "/page.js", type: "module" });
-  await page.waitForFunction(() => "talkBy" in globalThis);
 
   const talkBy = (client: "openai" | "agents", url: string, key: string) =>
     page.evaluate(([client, url, key]) => globalThis.talkBy(client, { url, key }), [client, url, key] as const);
@@ -52,7 +39,6 @@ async function talkOnPage(): Promise<void> {
   }
   assertEquals(openAi.sessions.map(({ transcript }) => transcript), openAi.sessions.map(() => WHAT_WAS_SAID));
   assertEquals(openAi.sessions.flatMap(({ refusals }) => refusals), []);
-  assertEquals(errors, []);
   const seen = new TextDecoder().decode(await new Blob(relayFront.said as BlobPart[]).arrayBuffer());
   assert(seen.includes("response.done") && !seen.includes(KEY), "the key is in a frame");
 }

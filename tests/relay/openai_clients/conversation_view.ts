@@ -9,7 +9,7 @@ interface Seen {
 
 /** A conversation as a client knows it, from the server's events alone. */
 export class ConversationView {
-  readonly #items: Seen[] = [];
+  #items: Seen[] = [];
 
   /** One line an item, as `transcriptOf` gives them for the server. */
   get transcript(): string[] {
@@ -28,7 +28,9 @@ export class ConversationView {
       case "conversation.item.done":
         return this.#put(event.item, event.previous_item_id ?? null);
       case "conversation.item.deleted":
-        return void this.#items.splice(this.#items.indexOf(this.#get(event.item_id)), 1);
+        // Of what was being said when a connection was lost it may not have been told.
+        this.#items = this.#items.filter(({ id }) => id !== event.item_id);
+        return;
       case "conversation.item.truncated": {
         const seen = this.#get(event.item_id);
         seen.text = spokenBy(seen.text, event.audio_end_ms);

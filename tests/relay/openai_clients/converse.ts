@@ -13,8 +13,8 @@ import { ConversationView } from "./conversation_view.ts";
 /** What a client has of a conversation at its end. */
 export interface Conversed {
   readonly transcript: string[];
-  /** How often it had to connect again. */
-  readonly reconnects: number;
+  /** How often it had to connect again, by the code of the close. */
+  readonly reconnects: Readonly<Record<number, number>>;
   /** What the client or the server has reported, but for what may happen when a connection is lost. */
   readonly errors: readonly string[];
 }
@@ -28,9 +28,16 @@ const WAITING = "count to 6 and wait";
 const DELTAS_BEFORE_WAIT = 3;
 const HEARD_MS = 60;
 const PROBE = "probe";
+const DONE = 1000;
+/** What the client says of a connection that is refused, and of an event for one that ends: it comes back, and sends it again. */
+const OF_LOST_CONNECTIONS: ReadonlySet<string> = new Set([
+  "unknown error",
+  "cannot send on a closed WebSocket",
+  "send queue is full, message discarded",
+]);
 const TOOLS = [{ type: "function" as const, name: "clock", parameters: { type: "object", properties: {} } }];
 /** How long a turn may take, with every connection that it loses. */
-const TURN_DEADLINE_MS = 60_000;
+const TURN_DEADLINE_MS = 30_000;
 
 /** A turn's question. Those of one conversation differ. */
 export function questionOf(turn: number): string {
@@ -62,8 +69,10 @@ class RunningConversation {
   readonly #client: OpenAIRealtimeWebSocket;
   readonly #view = new ConversationView();
   readonly #errors: string[] = [];
+  readonly #reconnects: Record<number, number> = {};
   /** Whether the connection stands, and the client has been told what it may have missed. */
   #isReady = false;
+  #isOpen = false;
   #connections = 0;
   /** Responses that run now, and how many deltas of audio the last had. */
   readonly #active = new Set<string>();
@@ -75,6 +84,7 @@ class RunningConversation {
   constructor(url: string, key: string) {
     this.#client = new OpenAIRealtimeWebSocket({
       model: "gpt-realtime",
+      dangerouslyAllowBrowser: true,
       buildRealtimeURL: () => new URL(url),
       reconnect: true,
       maxReconnectAttempts: 1_000,
@@ -82,8 +92,16 @@ class RunningConversation {
       reconnectMaxDelay: 500,
     }, { apiKey: key, baseURL: "https://openai.invalid/v1" });
     this.#client.on("event", (event) => this.#hear(event));
-    this.#client.on("error", ({ message, error }) => error ?? this.#errors.push(message));
-    this.#client.on("reconnecting", () => {
+    this.#client.on("error", ({ message, error }) => {
+      if (error === undefined && !OF_LOST_CONNECTIONS.has(message)) this.#errors.push(message);
+    });
+    this.#client.on("close", (code, reason) => {
+      if (code !== DONE) this.#errors.push(`closed for good: ${code} ${reason}`);
+    });
+    this.#client.on("reconnecting", ({ closeCode }) => {
+      // Told of each attempt.
+      if (this.#isOpen) this.#reconnects[closeCode] = (this.#reconnects[closeCode] ?? 0) + 1;
+      this.#isOpen = false;
       this.#isReady = false;
       this.#active.clear();
     });
@@ -106,8 +124,8 @@ class RunningConversation {
   async close(): Promise<Conversed> {
     // A hand-over that waits for the end of the last turn comes before the close, or not at all.
     await this.#until("the session is there", () => this.#isReady);
-    this.#client.close();
-    return { transcript: this.#view.transcript, reconnects: this.#connections - 1, errors: this.#errors };
+    this.#client.close({ code: DONE, reason: "done" });
+    return { transcript: this.#view.transcript, reconnects: this.#reconnects, errors: [...this.#errors] };
   }
 
   /** What is to be done next for a turn: it is done, and says by what it gives whether that has come to something. */
@@ -178,6 +196,7 @@ class RunningConversation {
     switch (event.type) {
       case "session.created":
         this.#connections++;
+        this.#isOpen = true;
         this.#configure();
         return;
       case "response.created":
@@ -195,7 +214,9 @@ class RunningConversation {
         this.#cut.add(event.item_id);
         return;
       case "error":
-        return this.#refused(event.error);
+        // What refuses a connection, as an isolate that ends does, is not of OpenAI's shape: its close says the same.
+        if (event.error !== undefined) this.#refused(event.error);
+        return;
     }
   }
 
@@ -221,7 +242,17 @@ class RunningConversation {
     }
   }
 
-  #until(what: string, isSo: () => boolean): Promise<unknown> {
-    return eventually(`${what}: ${this.#errors}`, isSo, { deadlineMs: TURN_DEADLINE_MS, everyMs: 2 });
+  async #until(what: string, isSo: () => boolean): Promise<void> {
+    try {
+      await eventually(what, isSo, { deadlineMs: TURN_DEADLINE_MS, everyMs: 2 });
+    } catch (error) {
+      const state = {
+        ready: this.#isReady,
+        connections: this.#connections,
+        active: [...this.#active],
+        errors: this.#errors,
+      };
+      throw new Error(`${JSON.stringify({ ...state, said: this.#view.transcript.slice(-6) })}`, { cause: error });
+    }
   }
 }

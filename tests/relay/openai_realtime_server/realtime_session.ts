@@ -172,6 +172,11 @@ export class RealtimeSession {
     this.#socket.close(1001, "");
   }
 
+  /** Sends an event of the test's own. */
+  tell(event: ServerEvent): void {
+    this.#emit(event);
+  }
+
   /** Goes on with an answer that waits in the middle. */
   goOn(): void {
     this.#active?.goOn();
