@@ -3,7 +3,9 @@ export type TokenSource = "authorization" | "subprotocol" | "jwt" | "token";
 
 /** A token as the caller sent it: nothing about it is checked. */
 export interface FoundToken {
+  /** The token as it came, not checked yet. */
   readonly token: string;
+  /** Where it was. */
   readonly source: TokenSource;
 }
 

@@ -7,6 +7,7 @@ const MAX_NAME_LENGTH = 100;
 export interface Identity {
   /** The claim `sub`: the id of the row in `auth.users`. */
   readonly userId: string;
+  /** The role in the database: `authenticated`, as a rule. */
   readonly role: string;
   /** The name that the user chose for others to see, if any. Never the e-mail address, as others see this. */
   readonly name?: string;

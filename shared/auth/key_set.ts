@@ -1,5 +1,6 @@
 /** A JSON Web Key Set (RFC 7517 section 5). */
 export interface JsonWebKeySet {
+  /** The public keys, as JWK. */
   readonly keys: readonly Readonly<Record<string, unknown>>[];
 }
 

@@ -8,6 +8,7 @@ import { Transport, type TransportSettings } from "./transport.ts";
 
 /** What a message holds beside its text. */
 export interface MessageOptions {
+  /** A line above the text, up to 256 characters. */
   readonly subject?: string;
   /** Anything of the application's own. */
   readonly data?: Message["data"];
@@ -17,7 +18,9 @@ export interface MessageOptions {
 
 /** A message for a room; without `room` for that of the connection. */
 export interface OutgoingMessage extends MessageOptions {
+  /** The text. */
   readonly body: string;
+  /** Where to; default the client's own room. */
   readonly room?: string;
   /** The id of the message that this one answers. */
   readonly reply_to?: string;
@@ -25,7 +28,9 @@ export interface OutgoingMessage extends MessageOptions {
 
 /** A message for one user. */
 export interface OutgoingDirectMessage extends MessageOptions {
+  /** The id of the user. */
   readonly to: string;
+  /** The text. */
   readonly body: string;
 }
 
@@ -35,6 +40,7 @@ export class Chat implements Disposable {
   readonly #room: string | undefined;
   readonly #newId: () => string;
 
+  /** Use `connectChat`. */
   constructor(settings: TransportSettings, newId: () => string) {
     this.#room = settings.room;
     this.#newId = newId;
@@ -182,6 +188,7 @@ export class Chat implements Disposable {
     this.#transport.close();
   }
 
+  /** The same as `close`, for `using`. */
   [Symbol.dispose](): void {
     this.close();
   }

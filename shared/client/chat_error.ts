@@ -23,10 +23,14 @@ export interface ChatErrorOptions extends ErrorOptions {
 
 /** Why something did not happen. `code` is the server's (`ERROR_CODES`) or one of the client's own. */
 export class ChatError extends Error {
+  /** By which it is told from other errors. */
   override readonly name = "ChatError";
+  /** The server's error code, or the client's own. */
   readonly code: ErrorCode | ClientErrorCode;
+  /** The close code that brought it, where one did. */
   readonly closeCode: number | undefined;
 
+  /** Made by the client. */
   constructor(code: ErrorCode | ClientErrorCode, message: string, { closeCode, ...options }: ChatErrorOptions = {}) {
     super(message, options);
     this.code = code;

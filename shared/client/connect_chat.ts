@@ -28,9 +28,13 @@ export interface ChatOptions {
   readonly requestTimeoutMs?: number;
   /** After how much silence the server is asked whether it lives, and how long it may take; default 30,000 and 5,000. 0: never. */
   readonly pingIntervalMs?: number;
+  /** How long an answer to a ping may take; then the connection counts as lost. */
   readonly pongTimeoutMs?: number;
+  /** The class to open sockets with; default the global one. */
   readonly WebSocket?: SocketConstructor;
+  /** Time, for tests. */
   readonly clock?: Clock;
+  /** What says that the network is back; default the page's `online`. */
   readonly network?: NetworkWatch;
   /** From 0 to 1, for the waits between tries. */
   readonly random?: () => number;

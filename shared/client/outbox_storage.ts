@@ -7,6 +7,7 @@ export type OutgoingFrame = (ChatClientFrameOf<"chat"> | ChatClientFrameOf<"dm">
 export interface OutboxEntry {
   /** Entries are sent in this order. */
   readonly order: number;
+  /** What is to be sent. */
   readonly frame: OutgoingFrame;
 }
 
@@ -16,7 +17,9 @@ export interface OutboxEntry {
  * asynchronous storage is read before the client is made, and written behind.
  */
 export interface OutboxStorage {
+  /** What an earlier page left, in the order in which it was put. */
   load(): readonly OutboxEntry[];
+  /** Keeps a message until it is removed. */
   put(entry: OutboxEntry): void;
   /** Removing what is not there changes nothing. */
   remove(clientId: string): void;

@@ -68,20 +68,32 @@ const REFUSAL = '{"type":"error","code":';
  * ```
  */
 export class RelaySocket extends EventTarget implements WebSocket {
+  /** As `WebSocket.CONNECTING`. */
   static readonly CONNECTING = 0;
+  /** As `WebSocket.OPEN`. */
   static readonly OPEN = 1;
+  /** As `WebSocket.CLOSING`. */
   static readonly CLOSING = 2;
+  /** As `WebSocket.CLOSED`. */
   static readonly CLOSED = 3;
+  /** As `WebSocket.CONNECTING`. */
   readonly CONNECTING = 0;
+  /** As `WebSocket.OPEN`. */
   readonly OPEN = 1;
+  /** As `WebSocket.CLOSING`. */
   readonly CLOSING = 2;
+  /** As `WebSocket.CLOSED`. */
   readonly CLOSED = 3;
 
   /** Where it connects to. There is no token in it. */
   readonly url: string;
+  /** Called when frames may be sent. */
   onopen: WebSocket["onopen"] = null;
+  /** Called for each frame. */
   onmessage: WebSocket["onmessage"] = null;
+  /** Called before a close that is none of the peer. */
   onerror: WebSocket["onerror"] = null;
+  /** Called once, at the end. */
   onclose: WebSocket["onclose"] = null;
 
   /** There is none before the token is there. */
@@ -126,15 +138,18 @@ export class RelaySocket extends EventTarget implements WebSocket {
     };
   }
 
+  /** As of `WebSocket`; `CONNECTING` while the token is fetched, too. */
   get readyState(): ReadyState {
     if (this.#pause !== undefined) return this.OPEN;
     return this.#socket?.readyState ?? this.#stateWithoutSocket;
   }
 
+  /** Bytes that have been sent and have not left yet. */
   get bufferedAmount(): number {
     return this.#pause?.bytes ?? this.#socket?.bufferedAmount ?? 0;
   }
 
+  /** As of `WebSocket`. */
   get extensions(): string {
     return this.#socket?.extensions ?? "";
   }
@@ -145,6 +160,7 @@ export class RelaySocket extends EventTarget implements WebSocket {
     return protocol.startsWith(TOKEN_PROTOCOL) ? "" : protocol;
   }
 
+  /** As of `WebSocket`. */
   get binaryType(): BinaryType {
     return this.#binaryType;
   }
@@ -162,6 +178,7 @@ export class RelaySocket extends EventTarget implements WebSocket {
     throw new DOMException("Cannot send as the socket is not open yet", "InvalidStateError");
   }
 
+  /** Ends it, also while it connects. */
   close(code?: number, reason?: string): void {
     if (this.#pause !== undefined) {
       // The relay has no connection to hear of it: the conversation goes by itself after an hour.
@@ -176,11 +193,13 @@ export class RelaySocket extends EventTarget implements WebSocket {
     }
   }
 
+  /** As of `WebSocket`. */
   override addEventListener<K extends keyof WebSocketEventMap>(
     type: K,
     listener: Listener<K>,
     options?: boolean | AddEventListenerOptions,
   ): void;
+  /** As of `EventTarget`. */
   override addEventListener(
     type: string,
     listener: EventListenerOrEventListenerObject | null,
@@ -194,11 +213,13 @@ export class RelaySocket extends EventTarget implements WebSocket {
     super.addEventListener(type, listener, options);
   }
 
+  /** As of `WebSocket`. */
   override removeEventListener<K extends keyof WebSocketEventMap>(
     type: K,
     listener: Listener<K>,
     options?: boolean | EventListenerOptions,
   ): void;
+  /** As of `EventTarget`. */
   override removeEventListener(
     type: string,
     listener: EventListenerOrEventListenerObject | null,

@@ -13,7 +13,9 @@ import { utf8Length } from "./utf8_length.ts";
 
 /** `ws.join`: a connection is open, and this process is its target now. */
 export interface JoinMessage {
+  /** The connection. */
   readonly client_pid: Pid;
+  /** What the handler gave `relayTo`. */
   readonly metadata: Metadata;
 }
 
@@ -24,8 +26,11 @@ export type ClientMessage =
 
 /** `ws.heartbeat`: the connection lives. `uptime` is in seconds. */
 export interface HeartbeatMessage {
+  /** The connection. */
   readonly client_pid: Pid;
+  /** Seconds since it was made. */
   readonly uptime: number;
+  /** Frames that it has brought. */
   readonly message_count: number;
 }
 
@@ -36,8 +41,11 @@ export interface HeartbeatMessage {
  * code for which it was closed (`slow_reader`, `rate_limited`, `too_large`, `token_expired`, …).
  */
 export interface LeaveMessage {
+  /** The connection. */
   readonly client_pid: Pid;
+  /** Why: see above. */
   readonly reason: string;
+  /** As with `ws.join`. */
   readonly metadata: Metadata;
   /** How the client closed (1005 without a code), on a connection without control frames: for whoever passes it on. */
   readonly close?: { readonly code: number; readonly reason: string };
@@ -45,13 +53,17 @@ export interface LeaveMessage {
 
 /** `ws.send`: a frame for the client. The same object may be sent to any number of connections. */
 export interface SendMessage {
+  /** Which kind of frame. */
   readonly type: "text" | "binary";
+  /** Its payload; a string where it is text. */
   readonly data: string | ArrayBuffer | Uint8Array<ArrayBuffer>;
 }
 
 /** `ws.close`: close the connection. Default 1000; a code that must not be sent becomes 1011. */
 export interface CloseMessage {
+  /** RFC 6455 section 7.4. */
   readonly code?: number;
+  /** Cut to 123 bytes. */
   readonly reason?: string;
 }
 
@@ -60,8 +72,11 @@ export interface CloseMessage {
  * `message_topic` and `metadata` change.
  */
 export interface ControlMessage {
+  /** Who it talks to from now on. */
   readonly target_pid: Pid;
+  /** On which topic; default `ws.message` for another target. */
   readonly message_topic?: string;
+  /** What is put on its messages; default what was there. */
   readonly metadata?: Metadata;
 }
 
@@ -75,13 +90,17 @@ export interface DrainMessage extends Pick<Drain, "reason" | "graceMs"> {
  * `ready` when it may, within the grace of the drain; then it is closed in any case. Comes again where the drain is hurried.
  */
 export interface HandOverMessage {
+  /** The connection. */
   readonly client_pid: Pid;
+  /** Why the isolate drains: its age, or what `beforeunload` says. */
   readonly reason: string;
+  /** To be called once. */
   readonly ready: () => void;
 }
 
 /** `ws.flush`: call `done` once what was sent has mostly left, or the connection is gone. For a sender on this isolate. */
 export interface FlushMessage {
+  /** Called once. */
   readonly done: () => void;
 }
 

@@ -1,8 +1,12 @@
 /** How fast a connection may send. */
 export interface RateLimits {
+  /** Frames a second in the long run. */
   readonly messagesPerSecond: number;
+  /** Frames at once. */
   readonly messageBurst: number;
+  /** Bytes a second in the long run. */
   readonly bytesPerSecond: number;
+  /** Bytes at once. */
   readonly byteBurst: number;
 }
 
@@ -14,6 +18,7 @@ export class RateLimiter {
   #bytes: number;
   #filledAt: number;
 
+  /** Begins with a full burst; `now` is a clock in milliseconds. */
   constructor(limits: RateLimits, now: () => number = Date.now) {
     this.#limits = limits;
     this.#now = now;

@@ -3,7 +3,9 @@ import type { SocketOptions } from "./socket_options.ts";
 
 /** What the environment says of sockets and of the isolate they live on. */
 export interface SocketSettings {
+  /** For `serveSockets`. */
   readonly sockets: SocketOptions;
+  /** For `Isolate`. */
   readonly isolate: { readonly wallClockMs?: number; readonly region: string | null };
 }
 

@@ -32,8 +32,11 @@ export interface Relay {
 
 /** How a connection is handed over. */
 export interface RelayOptions {
+  /** The topic of frames; default `ws.message`. */
   messageTopic?: string;
+  /** How often the target hears `ws.heartbeat`: `"30s"`; default as the server says. */
   heartbeatInterval?: string;
+  /** Put on every message of the connection. */
   metadata?: Metadata;
   /**
    * Whether the connection may send frames of its own (`error`, `reconnect`, `token_expiring`); default true. Without

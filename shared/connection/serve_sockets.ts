@@ -31,7 +31,9 @@ const DRAINING: Failure = { code: "isolate_draining", message: "This isolate is 
 
 /** What a handler may want to tell the client about where it landed. */
 export interface SocketContext {
+  /** Where it landed. */
   readonly isolate: Isolate;
+  /** What a connection may send. */
   readonly limits: ConnectionLimits;
 }
 

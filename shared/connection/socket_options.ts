@@ -24,6 +24,7 @@ export interface SocketOptions {
   maxBufferedBytesTotal?: number;
   /** Frames, and bytes, of a connection that its target has not handled yet before it is dropped with 1013; default 1,000 and 4 MiB. */
   maxInFlightMessages?: number;
+  /** The bytes of those; default 4 MiB. */
   maxInFlightBytes?: number;
   /** Connections of this isolate; default 5,000. */
   maxConnections?: number;

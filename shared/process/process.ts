@@ -5,7 +5,9 @@ export type Pid = string;
 
 /** What arrives in a mailbox. */
 export interface ProcessMessage<P = unknown> {
+  /** What it is about. */
   readonly topic: string;
+  /** What it says. */
   readonly payload: P;
 }
 
@@ -20,15 +22,19 @@ export const EXIT = "EXIT";
 
 /** The payload of `EXIT`. */
 export interface ExitNotice {
+  /** Who ended. */
   readonly pid: Pid;
+  /** Why. */
   readonly reason: ExitReason;
 }
 
 /** The running process, as its own behaviour sees it. */
 export interface Self {
+  /** Its own address. */
   readonly pid: Pid;
   /** Hear of the end of `pid` as topic `EXIT`; at once with reason `noprocess` where there is none. */
   monitor(pid: Pid): void;
+  /** Hear of it no more. */
   demonitor(pid: Pid): void;
   /** End together: whichever ends first, and why ever it does, the other ends with the same reason. */
   link(pid: Pid): void;
@@ -71,18 +77,23 @@ export type SendResult =
  * `Processes.send`, in the same order, and after the process has ended it is `noprocess`.
  */
 export interface Recipient {
+  /** Its address. */
   readonly pid: Pid;
+  /** As `Processes.send`. */
   send(topic: string, payload: unknown, bytes?: number, inFlight?: InFlight): SendResult;
 }
 
 /** A message that its sender took back before it was handled, with the size that was given for it. */
 export interface Returned extends ProcessMessage {
+  /** What it counted as. */
   readonly bytes: number;
 }
 
 /** Who is charged for a message as long as it waits in a mailbox, so that a sender can bound what it has in flight. */
 export interface InFlight {
+  /** How many wait. */
   messages: number;
+  /** What they count as. */
   bytes: number;
 }
 

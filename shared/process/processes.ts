@@ -39,6 +39,7 @@ export interface RemoteLink {
  * with a reason and nothing else.
  */
 export class Processes {
+  /** The first part of every pid. */
   readonly isolateId: string;
   readonly #onCrash: (pid: Pid, error: unknown) => void;
   /** By pid and by registered name: one look-up finds either. */
@@ -47,6 +48,7 @@ export class Processes {
   #count = 0;
   #remote: RemoteLink | undefined;
 
+  /** Begins with none. */
   constructor(options: ProcessesOptions = {}) {
     this.isolateId = options.isolateId ?? newIsolateId();
     if (!/^[A-Za-z0-9_-]{1,64}$/.test(this.isolateId)) {

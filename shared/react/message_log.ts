@@ -8,9 +8,11 @@ export interface ShownMessage extends Omit<Message, "seq"> {
   readonly key: string;
   /** Where it is in the room's log; none before it is stored. */
   readonly seq?: number;
+  /** Whether the user wrote it. */
   readonly isOwn: boolean;
   /** `sending`: it has no `ack` yet. `failed`: it was refused for `error`, and waits to be retried or discarded. */
   readonly state: "sending" | "failed" | "stored";
+  /** Why it was refused. */
   readonly error?: ChatError;
   /** Who has read up to this message and no further, as far as this client has heard. The user himself is left out. */
   readonly readers: readonly string[];

@@ -35,6 +35,7 @@ export interface RoomViewOptions {
 
 /** A message to send into the room that is seen. */
 export interface RoomMessage extends MessageOptions {
+  /** The text. */
   readonly body: string;
   /** The id of the message that this one answers. */
   readonly reply_to?: string;
@@ -66,6 +67,7 @@ const LOG_EVENTS = [
  * or the message itself comes, whichever is first. What is refused stays as `failed` until it is retried or discarded.
  */
 export class RoomView {
+  /** The room that is shown. */
   readonly room: string | undefined;
   readonly #chat: Chat;
   readonly #pageSize: number;

@@ -10,6 +10,7 @@ export interface MessageWebSocketOptions extends UseChatOptions, RoomViewOptions
 
 /** A room, and the chat that it is seen over. */
 export interface MessageWebSocket extends Room {
+  /** Of the connection. */
   readonly status: ChatStatus;
   /** Who the server says that this is, once it has said so. */
   readonly userId: string | undefined;

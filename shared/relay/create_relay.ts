@@ -10,10 +10,13 @@ import type { Upstream } from "./upstream.ts";
 
 /** What the relay is made of. */
 export interface RelayOptions {
+  /** Who may use it. */
   readonly authenticator: Authenticator;
+  /** Where to. */
   readonly upstreams: readonly Upstream[];
   /** What to set for an upstream that is known but not set up, by its name. */
   readonly missing?: Readonly<Record<string, string>>;
+  /** The bounds of each pipe. */
   readonly limits?: Partial<PipeLimits>;
   /** Where the pipes live; default this isolate's own table. It must be that of `serveSockets`. */
   readonly processes?: Processes;

@@ -11,9 +11,11 @@ type Environment = Readonly<Record<string, string>>;
 
 /** What the environment says of the relay. */
 export interface RelaySettings extends SocketSettings {
+  /** Those that are set up. */
   readonly upstreams: readonly Upstream[];
   /** What to set for an upstream that is known but not set up, by its name. */
   readonly missing: Readonly<Record<string, string>>;
+  /** The bounds of each pipe. */
   readonly limits: Partial<PipeLimits>;
   /** How sessions at OpenAI are, where that is set up. */
   readonly openAi: OpenAiSessionSettings | undefined;

@@ -23,12 +23,14 @@ export class UpstreamCounters {
 export class RelayMetrics {
   readonly #upstreams = new Map<string, UpstreamCounters>();
 
+  /** The counters of one upstream: pipes add to them. */
   of(upstream: string): UpstreamCounters {
     let counters = this.#upstreams.get(upstream);
     if (counters === undefined) this.#upstreams.set(upstream, counters = new UpstreamCounters());
     return counters;
   }
 
+  /** For `/metrics`. */
   families(): MetricFamily[] {
     const all = [...this.#upstreams].map(([upstream, counters]) => [{ upstream }, counters] as const);
     const each = <Value>(of: (counters: UpstreamCounters) => Value): (readonly [Labels, Value])[] =>

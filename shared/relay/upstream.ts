@@ -21,6 +21,7 @@ export interface PipedClient {
 
 /** A server that clients may reach through the relay. Its secret shows in no property of it. */
 export interface Upstream {
+  /** By which clients ask for it. */
   readonly name: string;
   /** The subprotocols it is dialled with that hold no secret: a client that offers one of them gets it as its answer. */
   readonly protocols: readonly string[];

@@ -2,6 +2,7 @@ import { redactSecrets } from "./redact_secrets.ts";
 
 /** How much a line matters; each level holds those after it. */
 export const LOG_LEVELS = ["debug", "info", "warn", "error"] as const;
+/** One of `LOG_LEVELS`. */
 export type LogLevel = typeof LOG_LEVELS[number];
 
 /** What a line says beside its event: names in snake_case; an `Error` shows its name, message and stack. */
@@ -36,6 +37,7 @@ const SECRET_NAME = /^(authorization|cookie|jwt|password|.*(token|secret|secret_
  * at 2,000 characters. No method throws, whatever it is given.
  */
 export class Log {
+  /** Lines below it are not written. */
   level: LogLevel;
   readonly #write: (level: LogLevel, line: string) => void;
   readonly #now: () => number;
@@ -46,6 +48,7 @@ export class Log {
   #dropped = 0;
   #untold = 0;
 
+  /** Begins with nothing bound. */
   constructor({ level = "info", write = writeToConsole, now = Date.now }: LogOptions = {}) {
     this.level = level;
     this.#write = write;

@@ -5,7 +5,9 @@ export type Labels = Readonly<Record<string, string>>;
 
 /** One figure of a family. */
 export interface Sample<Value> {
+  /** By which it is told from the others. */
   readonly labels: Labels;
+  /** What was counted. */
   readonly value: Value;
 }
 
@@ -54,6 +56,7 @@ export class Histogram {
   readonly #counts: number[];
   #sum = 0;
 
+  /** Throws a `RangeError` where `bounds` do not grow. */
   constructor(bounds: readonly number[] = LATENCY_SECONDS) {
     if (bounds.some((bound, i) => !Number.isFinite(bound) || (i > 0 && bound <= bounds[i - 1]!))) {
       throw new RangeError(`Cannot make a histogram as its bounds must grow: current value is ${bounds.join(", ")}`);
@@ -67,10 +70,12 @@ export class Histogram {
     return this.#counts;
   }
 
+  /** All values together. */
   get sum(): number {
     return this.#sum;
   }
 
+  /** Counts a value. */
   observe(value: number): void {
     let bucket = 0;
     while (bucket < this.bounds.length && value > this.bounds[bucket]!) bucket++;
