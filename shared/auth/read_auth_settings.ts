@@ -1,7 +1,8 @@
 import type { AuthSettings } from "./create_authenticator.ts";
 import { isJsonWebKeySet, type JsonWebKeySet } from "./key_set.ts";
 
-type Environment = Readonly<Record<string, string | undefined>>;
+/** Variables by name. */
+export type Environment = Readonly<Record<string, string | undefined>>;
 
 /**
  * The settings of `createAuthenticator` from a function's environment.

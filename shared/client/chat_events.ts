@@ -4,7 +4,8 @@ import type { ChatStatus } from "./link_keeper.ts";
 import type { OutgoingFrame } from "./outbox_storage.ts";
 
 /** The frames that an application hears of: a `batch` comes as what is in it. */
-type HeardFrame = Exclude<ChatServerFrame, { type: "batch" }>;
+/** A frame as it is heard: those of a `batch` come one by one. */
+export type HeardFrame = Exclude<ChatServerFrame, { type: "batch" }>;
 
 /**
  * What a chat client tells, by name: each frame of the server by its `type`, and what the client itself has to say.

@@ -26,13 +26,18 @@ export interface ReconnectOptions {
 }
 
 /** A token, or none where nobody is signed in. */
-type TokenAnswer = string | null | undefined;
+/** A token, or none. */
+export type TokenAnswer = string | null | undefined;
 
-type BinaryType = WebSocket["binaryType"];
+/** As of `WebSocket`. */
+export type BinaryType = WebSocket["binaryType"];
 /** A number in Deno's types, one of four in those of a browser. */
-type ReadyState = WebSocket["readyState"];
-type SendData = Parameters<WebSocket["send"]>[0];
-type Listener<K extends keyof WebSocketEventMap> = (this: WebSocket, event: WebSocketEventMap[K]) => unknown;
+/** As of `WebSocket`. */
+export type ReadyState = WebSocket["readyState"];
+/** What `send` takes. */
+export type SendData = Parameters<WebSocket["send"]>[0];
+/** A listener of an event. */
+export type Listener<K extends keyof WebSocketEventMap> = (this: WebSocket, event: WebSocketEventMap[K]) => unknown;
 
 /** By which the relay takes a token, so that it is in no URL. */
 const TOKEN_PROTOCOL = "jwt-";

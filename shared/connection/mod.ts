@@ -1,4 +1,7 @@
 /** Sockets for handlers that speak plain HTTP. */
+export type { Isolate } from "../isolate/isolate.ts";
+export type { Failure } from "../protocol/codes.ts";
+export type { ConnectionLimits } from "../protocol/connection_frames.ts";
 export { serveSockets } from "./serve_sockets.ts";
 export type { ServeOptions, SocketContext, SocketHandler } from "./serve_sockets.ts";
 export { type Metadata, type RelayOptions, relayTo } from "./relay_to.ts";

@@ -3,8 +3,8 @@ import { log } from "../telemetry/log.ts";
 import { Processes } from "./processes.ts";
 import type { Behaviour, ExitReason, InFlight, Pid, SendResult, SpawnOptions } from "./process.ts";
 
-export { connectProcesses } from "./remote_processes.ts";
-export { Processes, type ProcessesOptions } from "./processes.ts";
+export { connectProcesses, type IsolateBus, type PeerWatch } from "./remote_processes.ts";
+export { Processes, type ProcessesOptions, type RemoteLink } from "./processes.ts";
 export * from "./process.ts";
 
 /** The table that the functions below work on: one an isolate. */

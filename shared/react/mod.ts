@@ -1,3 +1,5 @@
+export type { AckFrame, LogFrame, Message, PresentMember } from "../protocol/chat_server_frames.ts";
+export type { OutgoingFrame } from "../client/mod.ts";
 export { KEPT_MESSAGES, MessageLog, type ShownMessage } from "./message_log.ts";
 export { type RoomMessage, type RoomState, RoomView, type RoomViewOptions } from "./room_view.ts";
 export { useChat, type UseChatOptions } from "./use_chat.ts";

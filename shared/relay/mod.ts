@@ -1,7 +1,11 @@
 /** Pipes from clients to the upstreams of an allow-list, with the credentials on the server. */
 export { createRelay, type RelayOptions } from "./create_relay.ts";
 export { type PipeLimits } from "./pipe.ts";
-export { readRelaySettings, type RelaySettings } from "./read_relay_settings.ts";
-export { RelayMetrics } from "./relay_metrics.ts";
-export { readsErrorFrames, supabaseUpstream } from "./supabase_upstream.ts";
-export { type Upstream } from "./upstream.ts";
+export type { Failure } from "../protocol/codes.ts";
+export type { Result } from "../protocol/result.ts";
+export type { Interceptor } from "./interceptor.ts";
+export type { ReadTextFile } from "./openai/read_openai_policy.ts";
+export { type Environment, type OpenAiSessionSettings, readRelaySettings, type RelaySettings } from "./read_relay_settings.ts";
+export { RelayMetrics, UpstreamCounters } from "./relay_metrics.ts";
+export { readsErrorFrames, type SupabaseSettings, supabaseUpstream } from "./supabase_upstream.ts";
+export type { PipedClient, Upstream, UpstreamAddress } from "./upstream.ts";

@@ -7,7 +7,8 @@ import type { ConversationLimits } from "./openai/recorded_conversation.ts";
 import type { PipeLimits } from "./pipe.ts";
 import type { Upstream } from "./upstream.ts";
 
-type Environment = Readonly<Record<string, string>>;
+/** Variables by name. */
+export type Environment = Readonly<Record<string, string>>;
 
 /** What the environment says of the relay. */
 export interface RelaySettings extends SocketSettings {

@@ -11,7 +11,8 @@ export interface Sample<Value> {
   readonly value: Value;
 }
 
-interface Described {
+/** What a metric is called, and what it means. */
+export interface Described {
   /** Ends in its unit where it has one: `_seconds` or `_bytes`. A counter's name has no `_total`. */
   readonly name: string;
   /** One sentence. */
