@@ -1,6 +1,8 @@
 /** Where waiting begins, and what it never exceeds, in milliseconds. */
 export interface BackoffBounds {
+  /** The most before the first try; default 500. */
   readonly baseMs?: number;
+  /** The most ever; default 30,000. */
   readonly maxMs?: number;
 }
 

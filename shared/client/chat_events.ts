@@ -4,7 +4,6 @@ import type { ChatStatus } from "./link_keeper.ts";
 import type { OutgoingFrame } from "./outbox_storage.ts";
 
 /** The frames that an application hears of: a `batch` comes as what is in it. */
-/** A frame as it is heard: those of a `batch` come one by one. */
 export type HeardFrame = Exclude<ChatServerFrame, { type: "batch" }>;
 
 /**

@@ -2,7 +2,9 @@
 export interface Clock {
   /** Milliseconds from any origin; never goes back. */
   now(): number;
+  /** As the global one. */
   setTimeout(action: () => void, delayMs: number): unknown;
+  /** As the global one. */
   clearTimeout(timer: unknown): void;
 }
 

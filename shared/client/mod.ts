@@ -1,5 +1,5 @@
-export type { ChatClientFrame } from "../protocol/chat_client_frames.ts";
-export type { AckFrame, LogFrame, Message, PresentMember } from "../protocol/chat_server_frames.ts";
+export type { ChatClientFrameOf } from "../protocol/chat_client_frames.ts";
+export type { AckFrame, ChatServerFrame, LogFrame, Message, PresentMember } from "../protocol/chat_server_frames.ts";
 export type { ErrorCode } from "../protocol/codes.ts";
 export { type BackoffBounds, backoffDelayMs } from "./backoff_delay_ms.ts";
 export { Chat, type MessageOptions, type OutgoingDirectMessage, type OutgoingMessage } from "./chat.ts";

@@ -26,13 +26,11 @@ export interface ReconnectOptions {
 }
 
 /** A token, or none where nobody is signed in. */
-/** A token, or none. */
 export type TokenAnswer = string | null | undefined;
 
 /** As of `WebSocket`. */
 export type BinaryType = WebSocket["binaryType"];
 /** A number in Deno's types, one of four in those of a browser. */
-/** As of `WebSocket`. */
 export type ReadyState = WebSocket["readyState"];
 /** What `send` takes. */
 export type SendData = Parameters<WebSocket["send"]>[0];
@@ -115,6 +113,7 @@ export class RelaySocket extends EventTarget implements WebSocket {
   #isClosing = false;
 
   /**
+   * Begins to connect, once there is a token.
    * @param protocols offered to the relay beside the token.
    * @throws {TypeError} for a URL that is none.
    */
@@ -175,7 +174,10 @@ export class RelaySocket extends EventTarget implements WebSocket {
     if (this.#socket !== undefined) this.#socket.binaryType = type;
   }
 
-  /** @throws {DOMException} `InvalidStateError` before it is open. */
+  /**
+   * Sends a frame.
+   * @throws {DOMException} `InvalidStateError` before it is open.
+   */
   send(data: SendData): void {
     if (this.#pause !== undefined) return this.#queue(this.#pause, data);
     if (this.#socket !== undefined) return this.#socket.send(data);

@@ -1,5 +1,5 @@
 /** Sockets for handlers that speak plain HTTP. */
-export type { Isolate } from "../isolate/isolate.ts";
+export type { Drain, DrainReason, Isolate, IsolateState } from "../isolate/isolate.ts";
 export type { Failure } from "../protocol/codes.ts";
 export type { ConnectionLimits } from "../protocol/connection_frames.ts";
 export { serveSockets } from "./serve_sockets.ts";

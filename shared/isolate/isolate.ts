@@ -46,9 +46,13 @@ const MAX_TIMER_MS = 2 ** 31 - 1;
  * sooner than was planned: CPU or memory may run out while it goes on.
  */
 export class Isolate {
+  /** Unique over all isolates. */
   readonly id: string;
+  /** Where it runs, as the platform names it. */
   readonly region: string | null;
+  /** What the platform gives it, from boot to kill. */
   readonly wallClockMs: number;
+  /** Keeps it alive until a promise settles. */
   readonly waitUntil: (promise: Promise<unknown>) => void;
   readonly #ageMs: () => number;
   readonly #drainAtMs: number;
@@ -61,6 +65,7 @@ export class Isolate {
   #goneAtMs = Infinity;
   #connections = 0;
 
+  /** Begins to count; throws a `RangeError` for a time that is none. */
   constructor(options: IsolateOptions) {
     this.id = options.id;
     this.region = options.region ?? null;
@@ -82,6 +87,7 @@ export class Isolate {
     if (typeof Deno !== "undefined") Deno.unrefTimer(this.#timer);
   }
 
+  /** Where it is in its life. */
   get state(): IsolateState {
     if (this.#drain === undefined) return "serving";
     return this.#connections > 0 ? "draining" : "gone";

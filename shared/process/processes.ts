@@ -28,8 +28,11 @@ export interface ProcessesOptions {
 
 /** The way to the processes of other isolates: see `connectProcesses`. */
 export interface RemoteLink {
+  /** At most once. */
   send(to: Pid, topic: string, payload: unknown): void;
+  /** Tells `watcher` of the end. */
   monitor(watcher: Pid, pid: Pid): void;
+  /** Ends what `monitor` began. */
   demonitor(watcher: Pid, pid: Pid): void;
 }
 

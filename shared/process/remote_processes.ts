@@ -4,16 +4,23 @@ import type { Processes, RemoteLink } from "./processes.ts";
 
 /** What isolates reach each other over: a bus, as far as this needs it. */
 export interface IsolateBus {
+  /** Sends a text to all who listen, at most once. */
   publish(topic: string, text: string): void;
+  /** Hears texts; gives the function that ends it. */
   subscribe(topic: string, onText: (text: string) => void): () => void;
 }
 
 /** Who else is there: `Peers` of shared/isolate, as far as this needs it. */
 export interface PeerWatch {
+  /** Begins to beat. */
   start(): void;
+  /** Hears of the beginning. */
   onStart(listener: () => void): () => void;
+  /** Takes note of a sign of life. */
   heard(isolateId: string): void;
+  /** Hears of an isolate that is gone. */
   onGone(listener: (isolateId: string) => void): () => void;
+  /** Hears of each own beat. */
   onBeat(listener: () => void): () => void;
 }
 

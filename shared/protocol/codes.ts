@@ -104,7 +104,9 @@ export type ErrorCode = keyof typeof ERROR_CODES;
 
 /** An expected failure on its way to a client: its code, and a sentence that holds no secret. */
 export interface Failure {
+  /** Which of the table. */
   readonly code: ErrorCode;
+  /** What to tell. */
   readonly message: string;
 }
 

@@ -20,7 +20,9 @@ export interface PipeEnds {
 export interface Interceptor {
   /** The client has joined. Nothing is dialled until it says so. */
   joined(ends: PipeEnds): void;
+  /** A frame of the client. */
   fromClient(data: FrameData): void;
+  /** A frame of the upstream. */
   fromUpstream(data: FrameData): void;
   /** The upstream has closed, or broke off (0 or 1006), after it was open. Whether the pipe goes on without it. */
   upstreamLost(code: number, reason: string): boolean;

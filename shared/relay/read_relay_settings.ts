@@ -24,6 +24,7 @@ export interface RelaySettings extends SocketSettings {
 
 /** What the environment says of sessions at OpenAI. */
 export interface OpenAiSessionSettings {
+  /** What clients may do. */
   readonly policy: OpenAiPolicy;
   /** What is kept of a conversation. */
   readonly conversation: Partial<ConversationLimits>;

@@ -2,15 +2,21 @@ import { counter, gauge, Histogram, histogram, type Labels, type MetricFamily } 
 
 /** What the pipes to one upstream have done since the isolate's boot. */
 export class UpstreamCounters {
+  /** Pipes that live. */
   open = 0;
+  /** Pipes that were begun. */
   opened = 0;
+  /** Frames of clients. */
   framesUp = 0;
+  /** Frames of the upstream. */
   framesDown = 0;
   /** Payload; of text its characters, so that no frame is measured for it. */
   bytesUp = 0;
+  /** As `bytesUp`, the other way. */
   bytesDown = 0;
   /** How long the upstream took to open, in seconds. */
   readonly dialLatency = new Histogram();
+  /** Pipes that failed, by error code. */
   readonly failures = new Map<string, number>();
 
   /** Counts an end that was the upstream's fault or a queue's, by its error code. */

@@ -4,12 +4,15 @@ import type { Interceptor } from "./interceptor.ts";
 
 /** Where to dial, with the credentials in it: for `new WebSocket` and nothing else. */
 export interface UpstreamAddress {
+  /** With the secret in its query, where it belongs there. */
   readonly url: URL;
+  /** With the secret among them, where it belongs there. */
   readonly protocols: readonly string[];
 }
 
 /** A client on its way to an upstream. */
 export interface PipedClient {
+  /** Whose token it brought. */
   readonly userId: string;
   /** The query that it came with. */
   readonly query: URLSearchParams;
