@@ -16,7 +16,9 @@ import { benchTokens } from "./bench_tokens.ts";
 import { benchFanOut, fanOutCases } from "./fan_out.ts";
 import { benchStorePath } from "./store_path.ts";
 import { benchConnecting } from "./connecting.ts";
+import { benchColdStart } from "./cold_start.ts";
 import { benchLadder } from "./ladder.ts";
+import { benchMemory } from "./memory.ts";
 import { benchPeers } from "./peers.ts";
 import { benchRelayPath } from "./relay_path.ts";
 import { chat, echo, plainRoom } from "./systems.ts";
@@ -57,6 +59,11 @@ const parts: Record<string, () => Promise<Section>> = {
   connecting: () => {
     const systems = [plainRoom({ deno }), echo(tokens, { deno }), chat(tokens, { batch: false, deno })];
     return benchConnecting({ systems, rounds, log });
+  },
+  "cold-start": () => benchColdStart({ tokens, rounds, deno, log }),
+  memory: () => {
+    const systems = [plainRoom({ deno }), echo(tokens, { deno }), chat(tokens, { batch: false, deno })];
+    return benchMemory({ systems, rounds, log });
   },
   relay: () => benchRelayPath({ tokens, rounds, seconds, deno, log }),
 };

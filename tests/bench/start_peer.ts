@@ -52,7 +52,7 @@ export async function startNodePeer(program: string, { folder }: PeerPackages): 
 /** Starts the room of partyserver on workerd, the open-source runtime of Cloudflare Workers, with objects in memory. */
 export async function startPartyPeer({ folder }: PeerPackages): Promise<BenchServer> {
   const port = freePort();
-  await Deno.copyFile(new URL("peers/party_room.mjs", import.meta.url), `${folder}/party_room.mjs`);
+  await Deno.writeTextFile(`${folder}/party_room.mjs`, PARTY_ROOM);
   const config = `${folder}/config-${port}.capnp`;
   await Deno.writeTextFile(config, partyConfig(port));
   const child = new Deno.Command(`${folder}/node_modules/.bin/workerd`, {
@@ -85,6 +85,19 @@ function freePort(): number {
   using listener = Deno.listen({ hostname: "127.0.0.1", port: 0 });
   return listener.addr.port;
 }
+
+/** The room of partyserver's guide: each is a Durable Object, and what one connection sends goes to every other one. */
+const PARTY_ROOM = `
+import { routePartykitRequest, Server } from "partyserver";
+export class Room extends Server {
+  onMessage(connection, message) {
+    this.broadcast(message, [connection.id]);
+  }
+}
+export default {
+  fetch: async (request, env) => await routePartykitRequest(request, env) ?? new Response("Not found", { status: 404 }),
+};
+`;
 
 function partyConfig(port: number): string {
   return `using Workerd = import "/workerd/workerd.capnp";
