@@ -10,6 +10,7 @@ export type DrainReason = string;
 
 /** How long the hand-over may take. */
 export interface Drain {
+  /** Why it is time to go. */
   readonly reason: DrainReason;
   /** Connections are told to go at random moments inside this window, so that they do not come back all at once. */
   readonly windowMs: number;

@@ -6,7 +6,12 @@ export type { Result } from "../protocol/result.ts";
 export type { Interceptor, PipeEnds } from "./interceptor.ts";
 export type { FrameData } from "./frame_queue.ts";
 export type { ReadTextFile } from "./openai/read_openai_policy.ts";
-export { type Environment, type OpenAiSessionSettings, readRelaySettings, type RelaySettings } from "./read_relay_settings.ts";
+export {
+  type Environment,
+  type OpenAiSessionSettings,
+  readRelaySettings,
+  type RelaySettings,
+} from "./read_relay_settings.ts";
 export { RelayMetrics, UpstreamCounters } from "./relay_metrics.ts";
 export { readsErrorFrames, type SupabaseSettings, supabaseUpstream } from "./supabase_upstream.ts";
 export type { PipedClient, Upstream, UpstreamAddress } from "./upstream.ts";
