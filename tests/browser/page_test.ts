@@ -1,6 +1,7 @@
 import { assert, assertEquals, assertStringIncludes } from "@std/assert";
 import axe from "axe-core";
-import type { Page } from "playwright-core";
+import type { Locator, Page } from "playwright-core";
+import { eventually } from "../support/eventually.ts";
 import { openBrowser, type TestBrowser } from "../support/open_browser.ts";
 import { requires } from "../support/requires.ts";
 import { startTestLocal, type TestLocal } from "../support/start_local.ts";
@@ -58,12 +59,81 @@ const STEPS: Readonly<Record<string, (place: Place) => Promise<void>>> = {
       await page.locator("#chat .pending").waitFor({ state: "detached" });
       assertEquals(await page.locator("#chat .bubble").allTextContents(), ["one", "two", "three"]);
     }
-    await grace.page.getByLabel("Room", { exact: true }).fill("elsewhere");
-    await grace.page.getByRole("button", { name: "Join" }).click();
+    await openRoom(grace.page, "elsewhere");
     await say(grace.page, "Anybody here?");
     await bubble(grace.page, "Grace", "Anybody here?").waitFor();
     assertEquals(await grace.page.locator("#chat .bubble").allTextContents(), ["Anybody here?"]);
     assertEquals(new URL(grace.page.url()).searchParams.get("room"), "elsewhere");
+  },
+
+  async "who writes elsewhere, or to one alone, leaves a badge until it is read"({ browser, local }) {
+    await using ada = await enter(browser, local, "Ada", { path: "/?room=badges" });
+    await using grace = await enter(browser, local, "Grace", { path: "/?room=badges" });
+    await openRoom(ada.page, "away");
+    await say(grace.page, "Anybody?");
+    const room = roomButton(ada.page, "badges");
+    await room.getByText("1").waitFor();
+    await room.click();
+    await bubble(ada.page, "Grace", "Anybody?").waitFor();
+    await room.locator(".badge").waitFor({ state: "detached" });
+    await grace.page.getByText("read by Ada").waitFor();
+
+    await grace.page.locator(".people").getByRole("button", { name: "Ada" }).click();
+    await grace.page.getByRole("heading", { name: "Ada" }).waitFor();
+    await say(grace.page, "Just for you");
+    const direct = roomButton(ada.page, "Grace");
+    await direct.getByText("1").waitFor();
+    await direct.click();
+    await bubble(ada.page, "Grace", "Just for you").waitFor();
+    await say(ada.page, "Thank you");
+    await bubble(grace.page, "Ada", "Thank you").waitFor();
+  },
+
+  async "a message can be reacted to, edited and deleted, and all see it"({ browser, local }) {
+    await using ada = await enter(browser, local, "Ada", { path: "/?room=changes" });
+    await using grace = await enter(browser, local, "Grace", { path: "/?room=changes" });
+    await say(ada.page, "helo");
+    await actOn(grace.page, "helo", "React with 🎉");
+    await ada.page.getByRole("button", { name: "🎉 1", pressed: false }).click();
+    await grace.page.getByRole("button", { name: "🎉 2", pressed: true }).click();
+    await ada.page.getByRole("button", { name: "🎉 1", pressed: true }).waitFor();
+    await actOn(ada.page, "helo", "Edit");
+    await ada.page.keyboard.press("ControlOrMeta+A");
+    await ada.page.keyboard.type("hello");
+    await ada.page.keyboard.press("Enter");
+    await bubble(grace.page, "Ada", "hello").waitFor();
+    await grace.page.locator(".note", { hasText: "edited" }).waitFor();
+    await actOn(ada.page, "hello", "Delete");
+    await bubble(grace.page, "Ada", "Deleted").waitFor();
+    assertEquals(await actions(grace.page, "Deleted").count(), 0);
+  },
+
+  async "older messages come as the reader scrolls up, and what he reads stays in place"({ browser, local }) {
+    await using ada = await enter(browser, local, "Ada", { path: "/?room=long" });
+    await ada.page.getByText("Ada (you)").waitFor();
+    await local.sql(`insert into messages (room_id, sender_id, sender_name, body)
+      select 'long', gen_random_uuid(), 'Grace', 'message ' || n from generate_series(1, 130) n order by n`);
+    await bubble(ada.page, "Grace", "message 130").waitFor();
+    await ada.page.reload();
+    await bubble(ada.page, "Grace", "message 130").waitFor();
+    const list = ada.page.locator("#chat .messages");
+    await eventually("it begins at the end", () => isAtEnd(list));
+    assertEquals(await bubble(ada.page, "Grace", "message 50").count(), 0);
+    await scrollTo(list, 0);
+    await bubble(ada.page, "Grace", "message 50").waitFor();
+    const [first, whole] = await Promise.all([
+      bubble(ada.page, "Grace", "message 81").boundingBox(),
+      list.boundingBox(),
+    ]);
+    assert(Math.abs(first!.y - whole!.y) < 120, "what was first on the screen still is");
+    await scrollTo(list, 0);
+    await bubble(ada.page, "Grace", "message 1").waitFor();
+    const bodies = await ada.page.locator("#chat .bubble").allTextContents();
+    assertEquals(bodies, Array.from({ length: 130 }, (_, i) => `message ${i + 1}`));
+    await ada.page.getByRole("button", { name: "To the newest" }).click();
+    await eventually("it is at the end again", () => isAtEnd(list));
+    await ada.page.setViewportSize({ width: 1280, height: 500 });
+    await eventually("the end stays in sight as the list becomes smaller", () => isAtEnd(list));
   },
 
   async "echo sends text and bytes back as they were, and names its isolate"({ browser, local }) {
@@ -228,6 +298,46 @@ const STEPS: Readonly<Record<string, (place: Place) => Promise<void>>> = {
     assertEquals(outcome, { code: 4403, frames: ["origin_forbidden"] });
   },
 };
+
+async function openRoom(page: Page, room: string): Promise<void> {
+  await page.getByLabel("Room", { exact: true }).fill(room);
+  await page.getByRole("button", { name: "Join" }).click();
+  await page.getByRole("heading", { name: `# ${room}` }).waitFor();
+}
+
+/** What a page's types say of an element; those of Deno do not. */
+interface Scrolled {
+  scrollTop: number;
+  readonly clientHeight: number;
+  readonly scrollHeight: number;
+}
+
+async function scrollTo(list: Locator, top: number): Promise<void> {
+  await list.evaluate((element, top) => {
+    (element as unknown as Scrolled).scrollTop = top;
+  }, top);
+}
+
+/** The entry of a room, or of a conversation of two, in the list of rooms. */
+function roomButton(page: Page, name: string) {
+  return page.getByRole("navigation", { name: "Rooms" }).getByRole("button", { name });
+}
+
+function actions(page: Page, text: string) {
+  return page.locator("#chat .message", { hasText: text }).getByRole("button", { name: /^Actions for the message/ });
+}
+
+async function actOn(page: Page, text: string, action: string): Promise<void> {
+  await actions(page, text).click();
+  await page.getByRole("button", { name: action }).click();
+}
+
+async function isAtEnd(list: Locator): Promise<boolean> {
+  return await list.evaluate((element) => {
+    const { scrollTop, clientHeight, scrollHeight } = element as unknown as Scrolled;
+    return scrollTop + clientHeight >= scrollHeight - 2;
+  });
+}
 
 async function say(page: Page, text: string): Promise<void> {
   await page.locator("#chat-text").fill(text);

@@ -106,8 +106,11 @@ export function StageView({ publishableKey }: { publishableKey: string }) {
       <div className="theatre" ref={stage}>
         <canvas ref={canvas} aria-hidden="true"></canvas>
         <header>
-          <h1 id="stage-title" tabIndex={-1}>Stage</h1>
-          <p className="quiet">Five clients talk. Isolates come and go beneath them. Nothing is lost.</p>
+          <div>
+            <h1 id="stage-title" tabIndex={-1}>Stage</h1>
+            <p className="quiet">Five clients talk. Isolates come and go beneath them. Nothing is lost.</p>
+          </div>
+          <Verdict view={view} />
         </header>
         <ul className="clients" aria-label="Clients of this page">
           {clients.map(({ name, status }, i) => (
@@ -159,6 +162,21 @@ export function StageView({ publishableKey }: { publishableKey: string }) {
   );
 }
 
+/** What must not happen, and how often it did. */
+function Verdict({ view }: { view: CastView | undefined }) {
+  const counts = [["Lost", view?.lost], ["Doubled", view?.doubled], ["Reordered", view?.reordered]] as const;
+  return (
+    <dl className="verdict">
+      {counts.map(([name, count = 0]) => (
+        <div key={name} className={count === 0 ? "kept" : "broken"}>
+          <dt>{name}</dt>
+          <dd>{count}</dd>
+        </div>
+      ))}
+    </dl>
+  );
+}
+
 function Counters(
   { view, ended, spoiled }: {
     view: CastView | undefined;
@@ -166,7 +184,6 @@ function Counters(
     spoiled: { dropped: number; doubled: number; reordered: number };
   },
 ) {
-  const bad = [["Lost", view?.lost], ["Doubled", view?.doubled], ["Reordered", view?.reordered]] as const;
   const inMs = (ms: number | undefined) => ms === undefined ? "–" : `${Math.round(ms)} ms`;
   const facts = [
     ["Sent", view?.sent],
@@ -182,14 +199,6 @@ function Counters(
   ] as const;
   return (
     <>
-      <dl className="verdict" aria-label="Promises">
-        {bad.map(([name, count = 0]) => (
-          <div key={name} data-count={count} className={count === 0 ? "kept" : "broken"}>
-            <dt>{name}</dt>
-            <dd>{count}</dd>
-          </div>
-        ))}
-      </dl>
       {view?.error && <p className="problem" role="alert">{view.error}</p>}
       <dl className="facts-list">
         {facts.map(([name, value = 0]) => (
@@ -216,7 +225,16 @@ function Controls(
     onKilling: (isKilling: boolean) => void;
   },
 ) {
-  const spoil = (change: Partial<StagedFaults>) => post("/stage/bus", { ...faults, ...change });
+  // What was chosen shows at once; the server's word follows.
+  const [wanted, setWanted] = useState(faults);
+  useEffect(() => setWanted(faults), [faults.drop, faults.double, faults.reorder]);
+
+  function spoil(change: Partial<StagedFaults>): void {
+    const chosen = { ...wanted, ...change };
+    setWanted(chosen);
+    post("/stage/bus", chosen);
+  }
+
   return (
     <div className="controls">
       <p className="field">
@@ -244,7 +262,7 @@ function Controls(
         <legend>What the bus drops</legend>
         {DROPS.map(([drop, name]) => (
           <label key={name}>
-            <input type="radio" name="drop" checked={faults.drop === drop} onChange={() => spoil({ drop })} /> {name}
+            <input type="radio" name="drop" checked={wanted.drop === drop} onChange={() => spoil({ drop })} /> {name}
           </label>
         ))}
       </fieldset>
@@ -253,7 +271,7 @@ function Controls(
         <label>
           <input
             type="checkbox"
-            checked={faults.double > 0}
+            checked={wanted.double > 0}
             onChange={({ target }) => spoil({ double: target.checked ? 0.5 : 0 })}
           />{" "}
           doubled
@@ -261,7 +279,7 @@ function Controls(
         <label>
           <input
             type="checkbox"
-            checked={faults.reorder > 0}
+            checked={wanted.reorder > 0}
             onChange={({ target }) => spoil({ reorder: target.checked ? 0.5 : 0 })}
           />{" "}
           reordered

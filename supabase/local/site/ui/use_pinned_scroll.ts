@@ -24,6 +24,7 @@ export function usePinnedScroll<E extends HTMLElement>(
   const [isAtEnd, setAtEnd] = useState(true);
   const isPinned = useRef(true);
   const before = useRef({ firstKey, height: 0 });
+  const lastTop = useRef(0);
 
   const scrollToEnd = () => {
     const list = ref.current!;
@@ -57,7 +58,10 @@ export function usePinnedScroll<E extends HTMLElement>(
     scrollToEnd,
     onScroll() {
       const { scrollTop, clientHeight, scrollHeight } = ref.current!;
-      isPinned.current = scrollTop + clientHeight >= scrollHeight - NEAR_PX;
+      // What comes while a scroll is under way moves the end away as well: only who goes up has left it.
+      if (scrollTop + clientHeight >= scrollHeight - NEAR_PX) isPinned.current = true;
+      else if (scrollTop < lastTop.current) isPinned.current = false;
+      lastTop.current = scrollTop;
       setAtEnd(isPinned.current);
       if (scrollTop < NEAR_START_PX) onNearStart?.();
     },
