@@ -260,6 +260,15 @@ Deno.test("tools: where the client has calls to answer as well, it asks for the 
   assertEquals(session.upstream.length, 4);
 });
 
+Deno.test("tools: where all outputs are there before the client has answered its own call, nothing is asked for", async () => {
+  const session = await start();
+  const items = [call("fc_1"), call("fc_2", "ring_bell")];
+  await begin(session, items);
+  await session.sent(1);
+  await end(session, items);
+  assertEquals(session.upstream.length, 1);
+});
+
 Deno.test("tools: several calls of one response are answered side by side, and the next asked for once", async () => {
   const answers = new Map<string, (sky: string) => void>();
   const session = await start([defineTool({
@@ -300,6 +309,7 @@ Deno.test("tools: where another response is under way when a tool is done, the n
   await begin(session, [message("m_1")], { id: "resp_2" });
   answer.resolve("clear");
   await session.sent(1);
+  assertEquals(session.upstream.length, 1);
   await end(session, [message("m_1")], { id: "resp_2" });
   assertEquals(session.upstream.map(({ type }) => type), ["conversation.item.create", "response.create"]);
 });
@@ -363,19 +373,26 @@ Deno.test("tools: places skip what is hidden, in both directions", async () => {
   assertEquals(session.upstream.slice(2).map((event) => event.previous_item_id), ["fo_1", "m_1", undefined]);
 });
 
-Deno.test("tools: a model that only calls has to answer after ten rounds", async () => {
-  const session = await start();
-  for (let round = 1; round <= 10; round++) {
-    await respond(session, [call(`fc_${round}`)], { id: `resp_${round}` });
-    await session.sent(round * 2);
-  }
-  const requests = session.upstream.filter(({ type }) => type === "response.create");
-  assertEquals(requests.map(({ response }) => response), [...Array(9).fill(undefined), { tool_choice: "none" }]);
-  assertEquals(session.lines, ["openai.tools_stopped"]);
-  await session.fromClient({ type: "response.create" });
-  await respond(session, [call("fc_11")], { id: "resp_11" });
-  assertEquals((await session.sent(23)).at(-1)?.response, undefined);
-});
+for (
+  const fresh of [
+    { type: "response.create" },
+    { type: "conversation.item.create", item: { type: "message", role: "user", content: [] } },
+  ]
+) {
+  Deno.test(`tools: a model that only calls has to answer after ten rounds, and may call again after ${fresh.type}`, async () => {
+    const session = await start();
+    for (let round = 1; round <= 10; round++) {
+      await respond(session, [call(`fc_${round}`)], { id: `resp_${round}` });
+      await session.sent(round * 2);
+    }
+    const requests = session.upstream.filter(({ type }) => type === "response.create");
+    assertEquals(requests.map(({ response }) => response), [...Array(9).fill(undefined), { tool_choice: "none" }]);
+    assertEquals(session.lines, ["openai.tools_stopped"]);
+    await session.fromClient(fresh);
+    await respond(session, [call("fc_11")], { id: "resp_11" });
+    assertEquals((await session.sent(23)).at(-1), { type: "response.create", event_id: "relay_tools_response_22" });
+  });
+}
 
 Deno.test("tools: more than eight calls at once are answered so", async () => {
   const gate = Promise.withResolvers<string>();

@@ -96,3 +96,9 @@ Deno.test("costOf() counts every token once, or as it is weighted, cached ones a
   assertEquals(costOf(usage, weights), (100 - 40) * 4 + 40 * 0.5 + 150 + 50 + 10 + 30 * 64);
   assertEquals(costOf(transcription({ type: "duration", seconds: 3 })!, DEFAULT_WEIGHTS), 30);
 });
+
+Deno.test("usageOf() keeps of names what a database can hold, as a client may have chosen them", () => {
+  const event = { type: "response.done", response: { id: "r".repeat(300), usage: {} } };
+  const usage = usageOf(event, { ...MODELS, response: "a\u0000b\ud800" });
+  assertEquals([usage?.subject.length, usage?.model], [256, "a?b?"]);
+});
