@@ -6,6 +6,8 @@ import type { RealtimeEvent } from "./stage.ts";
 
 const APPEND = "input_audio_buffer.append";
 const APPEND_LENGTH = `{"type":"${APPEND}","audio":""}`.length;
+/** In so short a text nothing is nested deeper than can be written: it is written when it goes on, as what became of it. */
+const SHORT_LENGTH = 4_096;
 const EVENT_ID_LENGTH = `,"event_id":""`.length;
 
 /**
@@ -24,6 +26,7 @@ export function parseClientFrame(data: FrameData): Result<EventFrame, Refusal> {
     return err({ code: "invalid_json", message: "The frame must be a JSON object with a string 'type'." });
   }
   if (isPlainAppend(event, data)) return ok(EventFrame.ofBoth(event, data));
+  if (data.length <= SHORT_LENGTH) return ok(EventFrame.of(event, data.length));
   try {
     return ok(EventFrame.ofBoth(event, JSON.stringify(event)));
   } catch {
