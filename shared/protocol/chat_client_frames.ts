@@ -7,6 +7,9 @@ export const MAX_BODY_LENGTH = 16_000;
 /** The longest `client_id`, and the longest `ref`, in UTF-16 code units. */
 export const MAX_REFERENCE_LENGTH = 128;
 
+/** How deep arrays and objects in `data` may be nested. */
+export const MAX_DATA_DEPTH = 64;
+
 /** A room's id: 1 to 128 letters, digits, `.`, `_`, `:`, `-`. */
 export const ROOM_ID = /^[A-Za-z0-9._:-]{1,128}$/;
 export const RoomId = z.string().check(

@@ -3,11 +3,11 @@ import {
   ChatClientFrame,
   type ChatClientFrameOf,
   MAX_BODY_LENGTH,
+  MAX_DATA_DEPTH,
   MAX_REFERENCE_LENGTH,
   ROOM_ID,
 } from "../protocol/chat_client_frames.ts";
 import { err, ok, type Result } from "../protocol/result.ts";
-import { MAX_DATA_DEPTH } from "../store/check_write.ts";
 
 /** A frame that could not be read: why, and which one it was where it says so. */
 export interface BadFrame extends Failure {

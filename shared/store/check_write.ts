@@ -1,12 +1,10 @@
 import type { Failure } from "../protocol/codes.ts";
-import { MAX_BODY_LENGTH } from "../protocol/chat_client_frames.ts";
+import { MAX_BODY_LENGTH, MAX_DATA_DEPTH } from "../protocol/chat_client_frames.ts";
 import type { Sender } from "../protocol/chat_server_frames.ts";
 import type { Write } from "./store.ts";
 
 /** The largest `data` of a message, in bytes of its JSON. */
 export const MAX_DATA_BYTES = 65_536;
-/** How deep arrays and objects in `data` may be nested. */
-export const MAX_DATA_DEPTH = 64;
 const MAX_NAME_LENGTH = 256;
 
 const ROOM_ID = /^[A-Za-z0-9._:-]{1,128}$/;
