@@ -105,6 +105,11 @@ export class OpenAiSession implements Interceptor {
     this.#beforeStart = new FrameQueue(limits.maxQueuedFrames, limits.maxQueuedBytes);
     const lane = { ...limits, failed: (cause: unknown) => this.#failed(cause) };
     const outputs = stages.map((_, index) => this.#outputOf(index));
+    const ofRecorder: StageOutput = {
+      toClient: (event) => this.#tell(event),
+      toUpstream: (event) => this.#send(event),
+      end: (code, reason) => this.end(code, reason),
+    };
     const gate = { wants: () => this.#phase !== "live", handle: (event: RealtimeEvent) => this.#hold(event) };
     this.#up = new StageLane([
       ...stages.map((stage, index) => ({
@@ -112,7 +117,10 @@ export class OpenAiSession implements Interceptor {
         handle: (event: RealtimeEvent) => stage.fromClient!(event, outputs[index]!),
       })),
       gate,
-      ...recorder === undefined ? [] : [{ wants: () => true, handle: recorder.fromClient.bind(recorder) }],
+      ...recorder === undefined ? [] : [{
+        wants: () => true,
+        handle: (event: RealtimeEvent) => recorder.fromClient(event, ofRecorder),
+      }],
     ], { ...lane, exit: (frame) => this.#ends?.toUpstream(frame.text) });
     this.#down = new StageLane([
       ...recorder === undefined ? [] : [laneStage(recorder, recorder.fromUpstream.bind(recorder))],
@@ -359,7 +367,7 @@ export class OpenAiSession implements Interceptor {
     }
     recorder.setDue(due);
     this.#phase = "live";
-    for (const event of repeated) this.#send(recorder.fromClient(event)!);
+    for (const event of repeated) this.#repeat(event);
     for (const { create } of due) this.#send(create);
     this.#rebuiltAll.resolve();
     this.#rebuiltAll = Promise.withResolvers();
@@ -368,6 +376,11 @@ export class OpenAiSession implements Interceptor {
   #tellStages(creates: RebuildPlan["creates"], isAsked: boolean): void {
     const items = [...creates.values()].map(({ item }) => item);
     this.#options.stages.forEach((stage, index) => stage.rebuilt?.({ items, isAsked }, this.#outputOf(index)));
+  }
+
+  /** Asks again, by way of the recorder alone. */
+  #repeat(event: RealtimeEvent): void {
+    this.#up.enter(EventFrame.of(event), this.#options.stages.length + 1);
   }
 
   #tell(event: RealtimeEvent): void {

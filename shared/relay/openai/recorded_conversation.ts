@@ -57,6 +57,12 @@ export class RecordedConversation {
     return this.#find(id)?.audioMs ?? 0;
   }
 
+  /** The id of the item before another that an upstream knows as well; `undefined` where there is none. */
+  before(id: string): string | undefined {
+    const at = this.#entries.findIndex((entry) => entry.id === id);
+    return this.#entries.slice(0, Math.max(0, at)).findLast(({ item, isOpen }) => item !== null || isOpen)?.id;
+  }
+
   /**
    * Adds an item behind `previousId`: first where that is `null`, last where it is left out or not known here. One that is
    * `open` keeps its place, and is complete by the next `set`.

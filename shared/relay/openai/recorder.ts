@@ -3,7 +3,7 @@ import { rebuildItem, truncateMessage } from "./rebuild_item.ts";
 import { type ConversationLimits, RecordedConversation } from "./recorded_conversation.ts";
 import type { DueResponse, SessionChanges, SessionRecord } from "./session_store.ts";
 import { SessionWriter, type SessionWriterOptions } from "./session_writer.ts";
-import type { Passed, RealtimeEvent, Stage } from "./stage.ts";
+import type { Passed, RealtimeEvent, Stage, StageOutput } from "./stage.ts";
 
 /** What a recorder is made of. */
 export interface RecorderOptions extends SessionWriterOptions {
@@ -17,7 +17,7 @@ const MAX_END_LENGTH = 64 * 1024;
 /** Responses that may be due at once; what is asked for beyond that is not asked for again. */
 const MAX_DUE = 16;
 /** Begins the ids of events that had none: their answers are told apart by it, and clients are not shown it. */
-const OWN_ID = "relay_";
+const OWN_ID = "relay_recorded_";
 /** The bytes of a millisecond of audio, by the type of its format. */
 const BYTES_PER_MS: Readonly<Record<string, number>> = { "audio/pcm": 48, "audio/pcmu": 8, "audio/pcma": 8 };
 
@@ -78,6 +78,10 @@ export class Recorder implements Stage {
   readonly #cutAtMs = new Map<string, number>();
   /** Items of the user whose transcript is still to come. */
   readonly #untranscribed = new Set<string>();
+  /** Items that were said aloud, and are text for the upstream, as it is not the one that said them. */
+  #onceSpoken: ReadonlySet<string> = new Set();
+  /** Events of the upstream that answer what is no matter of the client's: by type and item. */
+  readonly #hidden = new Set<string>();
   #isSpeaking = false;
   #onQuiet: (() => void) | undefined;
 
@@ -103,10 +107,14 @@ export class Recorder implements Stage {
     return { items, config: this.#config, due: this.#due, lastEnd: this.#lastEnd, told: true };
   }
 
-  /** Records from now on. `updates`: how many `session.update` are under way that are not the client's. */
+  /**
+   * Records from now on, what an upstream says that has the conversation as text. `updates`: how many `session.update` are
+   * under way that are not the client's.
+   */
   start(updates = 0): void {
     this.#isLive = true;
     this.#foreignUpdates = updates;
+    this.#onceSpoken = new Set(this.#conversation.items.filter(({ audioMs }) => audioMs > 0).map(({ id }) => id));
   }
 
   /** The upstream is gone. Gives what it was asked for and had not confirmed, but for the responses, which stay due. */
@@ -115,7 +123,7 @@ export class Recorder implements Stage {
     this.#isLive = false;
     this.#isSpeaking = false;
     for (const pending of [this.#updates, this.#creates, this.#untranscribed, this.#responseOf]) pending.clear();
-    for (const said of [this.#transcripts, this.#audioBytes, this.#cutAtMs]) said.clear();
+    for (const said of [this.#transcripts, this.#audioBytes, this.#cutAtMs, this.#hidden]) said.clear();
     this.#conversation = new RecordedConversation(this.#limits, this.#conversation.items);
     return unconfirmed;
   }
@@ -153,8 +161,12 @@ export class Recorder implements Stage {
     return this.#writer.close(how);
   }
 
-  fromClient(event: RealtimeEvent): Passed {
-    if (!this.#isLive || !ANSWERED.has(event.type)) return event;
+  fromClient(event: RealtimeEvent, output: StageOutput): Passed {
+    if (!this.#isLive) return event;
+    if (event.type === "conversation.item.truncate" && this.#onceSpoken.has(event.item_id as string)) {
+      return this.#truncateText(event, output);
+    }
+    if (!ANSWERED.has(event.type)) return event;
     const id = typeof event.event_id === "string" ? event.event_id : this.#idPrefix + ++this.#ownIds;
     const named = event.event_id === id ? event : { ...event, event_id: id };
     if (event.type === "session.update") this.#updates.set(id, named);
@@ -167,6 +179,7 @@ export class Recorder implements Stage {
   fromUpstream(event: RealtimeEvent): Passed | Promise<Passed> {
     if (event.type === "session.created" || event.type === "session.updated") this.#session = event.session as Json;
     if (!this.#isLive) return event;
+    if (this.#isHidden(event)) return undefined;
     const told = this.#record(event);
     if (this.#onQuiet !== undefined) queueMicrotask(() => this.#tellQuiet());
     const saved = STORED_BEFORE_TOLD.has(event.type) ? this.#writer.saved() : undefined;
@@ -292,6 +305,32 @@ export class Recorder implements Stage {
     if (item == null || (audioMs > 0 && atMs >= audioMs)) return;
     const heard = audioMs > 0 ? truncateMessage(item, atMs / audioMs) : null;
     this.#conversation.set(id, heard, { audioMs: atMs });
+  }
+
+  /**
+   * Cuts what was said aloud before this upstream was there, and is still heard by the user: the upstream has it as text, which
+   * it does not truncate, so the item is replaced.
+   */
+  #truncateText({ item_id, content_index, audio_end_ms }: RealtimeEvent, output: StageOutput): undefined {
+    const id = item_id as string;
+    this.#cut(id, audio_end_ms as number, this.#conversation.audioMsOf(id));
+    this.#save();
+    const item = this.#conversation.itemOf(id);
+    const previous = this.#conversation.before(id) ?? "root";
+    this.#hidden.add(`conversation.item.deleted ${id}`);
+    output.toUpstream({ type: "conversation.item.delete", item_id: id });
+    if (item != null) {
+      this.#hidden.add(`conversation.item.added ${id}`).add(`conversation.item.done ${id}`);
+      output.toUpstream({ type: "conversation.item.create", previous_item_id: previous, item });
+    }
+    const event_id = `event_${crypto.randomUUID().replaceAll("-", "")}`;
+    output.toClient({ type: "conversation.item.truncated", event_id, item_id, content_index, audio_end_ms });
+  }
+
+  #isHidden(event: RealtimeEvent): boolean {
+    if (this.#hidden.size === 0) return false;
+    const id = event.item_id ?? (event.item as Json | undefined)?.id;
+    return this.#hidden.delete(`${event.type} ${id}`);
   }
 
   #transcribed(id: string, transcript: string): void {

@@ -67,6 +67,8 @@ class ToolsStage implements Stage {
   readonly #ending = new AbortController();
   /** The ids of calls whose output has not been sent. */
   readonly #running = new Set<string>();
+  /** The ids of calls that were answered here: the output may still be on its way into a conversation that is rebuilt. */
+  readonly #answered = new Set<unknown>();
   /** The responses that are under way, by their ids. */
   readonly #active = new Map<unknown, ActiveResponse>();
   /** Whether the model has to be asked to go on, once it can be. */
@@ -99,7 +101,8 @@ class ToolsStage implements Stage {
       if (this.#isOwn(item)) this.#hide(item, previous);
       previous = item.id as string;
     }
-    const answered = new Set(items.filter(({ type }) => type === "function_call_output").map(({ call_id: id }) => id));
+    const outputs = items.filter(({ type }) => type === "function_call_output").map(({ call_id: id }) => id);
+    const answered = new Set([...outputs, ...this.#answered]);
     const open = items.filter(({ type, call_id: id }) => type === "function_call" && !answered.has(id));
     const own = open.filter((item) => this.#isOwn(item));
     const last = object(items.at(-1));
@@ -261,6 +264,7 @@ class ToolsStage implements Stage {
     answer.then((text) => {
       this.#running.delete(callId);
       if (signal.aborted) return;
+      this.#answered.add(callId);
       const answerItem = { type: "function_call_output", call_id: callId, output: text };
       output.toUpstream({ type: "conversation.item.create", event_id: this.#nextId(OUTPUT_ID), item: answerItem });
       this.#goOn(output);

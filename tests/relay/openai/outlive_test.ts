@@ -231,6 +231,31 @@ Deno.test("spoken turns go on as their transcripts, what was cut as far as it wa
   assert(!kept.includes('audio":"') && kept.length < 3_000, "no audio is kept");
 });
 
+Deno.test("what is still being heard when a hand-over comes can be cut after it", async () => {
+  await using isolates = await startIsolates();
+  const first = isolates.start();
+  const before = await first.talk();
+  await configure(before, SPOKEN);
+  before.say("hello");
+  before.send({ type: "response.create" });
+  const { response } = await before.next("response.done");
+  const id = response.output![0]!.id!;
+  before.say("thanks");
+  await before.next("conversation.item.done");
+  first.isolate.drain("wall_clock");
+  await before.socket.closed;
+
+  await using after = await isolates.start().talk();
+  await after.next("session.updated");
+  after.send({ type: "conversation.item.truncate", item_id: id, content_index: 0, audio_end_ms: 180 });
+  assertEquals((await after.next("conversation.item.truncated")).audio_end_ms, 180);
+  await after.ask("go on");
+  const expected = ["user: hello", "assistant: Answer 1:", "user: thanks", "user: go on"];
+  assertEquals(isolates.upstream().transcript.slice(0, 4), expected);
+  assertEquals([isolates.upstream().refusals, after.all("conversation.item.deleted")], [[], []]);
+  assertEquals(knownItems(after).length, 2, "the client hears of what is new alone");
+});
+
 Deno.test("what was said and not transcribed is not answered in its place", async () => {
   await using isolates = await startIsolates();
   const before = await isolates.start().talk();
