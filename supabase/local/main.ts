@@ -6,6 +6,7 @@ import { type Flags, HELP, parseFlags } from "./parse_flags.ts";
 import { printTable } from "./print_table.ts";
 import { readConfig } from "./read_config.ts";
 import { type LocalSupabase, startLocal } from "./start_local.ts";
+import { statusLine } from "./status_line.ts";
 
 const EXIT_FAILURE = 1;
 const EXIT_USAGE = 2;
@@ -24,6 +25,7 @@ await run(flags.value);
 async function run({ help: _, port, ...options }: Flags): Promise<void> {
   const startedAt = performance.now();
   const { apiPort } = await readConfig(new URL("../config.toml", import.meta.url));
+  const status = statusLine();
   let local: LocalSupabase;
   try {
     local = await startLocal({
@@ -32,12 +34,15 @@ async function run({ help: _, port, ...options }: Flags): Promise<void> {
       env: await ownVariables(),
       keys: await loadKeys(new URL("../.temp/local_keys.json", import.meta.url)),
       watch: true,
-      log: (line) => console.log(line),
+      onProgress: (step) => status.show(step),
+      log: (line) => status.print(() => console.log(line)),
     });
   } catch (error) {
+    status[Symbol.dispose]();
     console.error(explain(error, port ?? apiPort));
     Deno.exit(EXIT_FAILURE);
   }
+  status[Symbol.dispose]();
   console.log(`\n${printTable(local)}\n`);
   console.log(`Ready in ${((performance.now() - startedAt) / 1000).toFixed(1)} s. Ctrl-C ends it.\n`);
   for (const signal of ["SIGINT", "SIGTERM"] as const) {

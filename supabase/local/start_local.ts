@@ -58,6 +58,8 @@ export interface LocalOptions extends Partial<IsolateLimits> {
   watch?: boolean;
   /** Whether requests on PGlite wait for each other. Default: true; see `openPglite`. */
   lock?: boolean;
+  /** Told what is done now while the project starts. Default: nobody. */
+  onProgress?: (step: string) => void;
   /** Told each line: console output of isolates and what happens to them. Default: nobody. */
   log?: (line: string) => void;
 }
@@ -146,8 +148,11 @@ async function start(options: LocalOptions, stack: AsyncDisposableStack): Promis
     served.set(config.name, { pool: stack.adopt(pool, (pool) => pool.close()), verifyJwt: config.verifyJwt });
   }
   // Isolates and the database start side by side: each takes its time.
+  const { onProgress = () => {} } = options;
+  onProgress("starting isolates and the database");
   const warm = Promise.all([...served.values()].map(({ pool }) => pool.warmUp()));
   const database = stack.adopt(await openDatabase(options), (database) => database.close());
+  onProgress("applying migrations, starting Auth and REST");
   const lite = await startLite(database, {
     keys,
     migrations: options.migrationsDir ?? new URL("migrations/", SUPABASE),
@@ -172,6 +177,7 @@ async function start(options: LocalOptions, stack: AsyncDisposableStack): Promis
     siteConfig: { url, publishableKey: keys.publishableKey, functions: [...served.keys()] },
     log,
   });
+  onProgress("waiting for the functions to answer");
   await warm;
   stack.defer(() => gateway.close()); // First of all: what runs behind it then has no more callers.
   if (options.watch) {

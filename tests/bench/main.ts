@@ -22,6 +22,8 @@ import { benchMemory } from "./memory.ts";
 import { benchPeers } from "./peers.ts";
 import { benchRelayPath } from "./relay_path.ts";
 import { chat, echo, plainRoom } from "./systems.ts";
+import { sectionChart } from "./section_chart.ts";
+import { statusLine } from "../../supabase/local/status_line.ts";
 import { markdownTable, type Section, withSection } from "./table.ts";
 
 const PAGE = new URL("../../docs/bench.md", import.meta.url);
@@ -43,6 +45,7 @@ const timeLimit = setTimeout(() => {
 }, TIME_LIMIT_MS);
 
 const startedAt = performance.now();
+const status = statusLine();
 const tokens = await benchTokens();
 const parts: Record<string, () => Promise<Section>> = {
   "fan-out": () => {
@@ -74,8 +77,10 @@ for (const name of names) {
   if (part === undefined) {
     throw new RangeError(`Cannot measure "${name}": the parts are ${Object.keys(parts).join(", ")}`);
   }
+  status.show(`measuring ${name} (${sections.length + 1} of ${names.length})`);
   sections.push(await part());
 }
+status[Symbol.dispose]();
 for (const section of sections) {
   console.log(`\n${section.name}, medians of ${rounds} rounds\n\n${markdownTable(section)}`);
 }
@@ -85,7 +90,12 @@ clearTimeout(timeLimit);
 
 async function writePage(): Promise<void> {
   let page = await Deno.readTextFile(PAGE);
-  for (const section of sections) page = withSection(page, section, `${markdownTable(section)}\n\n${machine()}`);
+  for (const section of sections) {
+    const chart = sectionChart(section);
+    const picture = chart === undefined ? "" : `\n\n![The same as a chart](charts/${section.name}.svg)`;
+    if (chart !== undefined) await Deno.writeTextFile(new URL(`charts/${section.name}.svg`, PAGE), chart);
+    page = withSection(page, section, `${markdownTable(section)}\n\n${machine()}${picture}`);
+  }
   await Deno.writeTextFile(PAGE, page);
   await new Deno.Command(Deno.execPath(), { args: ["fmt", "--quiet", PAGE.pathname] }).output();
   console.log("Written to docs/bench.md");
@@ -99,7 +109,8 @@ function machine(): string {
 }
 
 function log(line: string): void {
-  console.log(`${((performance.now() - startedAt) / 1000).toFixed(0).padStart(4)} s  ${line}`);
+  const seconds = ((performance.now() - startedAt) / 1000).toFixed(0).padStart(4);
+  status.print(() => console.log(`${seconds} s  ${line}`));
 }
 
 function positive(name: string, raw: string): number {

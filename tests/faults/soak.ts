@@ -7,11 +7,14 @@
  * deno task soak --bus realtime --minutes 30     on one bus, for longer
  * deno task soak --seed 7                        the same traffic and the same faults once more
  * deno task soak --only herd,presence            other parts: hand-over, kill, latency, presence, herd, broken, browser
+ * deno task soak --out                           the table goes into docs/soak.md, too, and a chart beside it
  * deno task soak --only browser --screenshot docs/screenshots/chat-over-kills.png
  * ```
  */
 // deno-lint-ignore-file no-console
 import { parseArgs } from "@std/cli/parse-args";
+import { statusLine } from "../../supabase/local/status_line.ts";
+import { barChart, type ChartGroup } from "../bench/chart.ts";
 import { markdownTable } from "../bench/table.ts";
 import { seedOfRun } from "../support/seeded_random.ts";
 import { BROKEN_PROMISES, SHORT_CHAT, SHORT_SETTLE_MS } from "./broken_promises.ts";
@@ -23,16 +26,20 @@ import { runHerd } from "./thundering_herd.ts";
 
 /** What a part came to. */
 interface Outcome {
+  readonly part: string;
+  /** For the chart: p50, p95, p99 and the maximum of what was timed, in ms. */
+  readonly times?: readonly ChartGroup[];
   /** A line for each number. */
   readonly rows: readonly (readonly [string, string])[];
   /** In words; empty where every promise held. */
   readonly broken: readonly string[];
 }
 
+const PAGE = new URL("../../docs/soak.md", import.meta.url);
 const MESSAGES = 20_000;
 const MESSAGES_PER_SECOND = 60;
 
-const flags = parseArgs(Deno.args, { string: ["minutes", "seed", "bus", "only", "screenshot"] });
+const flags = parseArgs(Deno.args, { string: ["minutes", "seed", "bus", "only", "screenshot"], boolean: ["out"] });
 const seed = flags.seed === undefined ? seedOfRun() : Number(flags.seed);
 const buses: readonly BusName[] = flags.bus === undefined ? ["redis", "realtime"] : [readBus(flags.bus)];
 const messages = flags.minutes === undefined ? MESSAGES : Math.round(Number(flags.minutes) * 60 * MESSAGES_PER_SECOND);
@@ -80,30 +87,77 @@ const parts: Record<string, () => Promise<Outcome[]>> = {
 };
 
 console.log(`seed ${seed}`);
+const status = statusLine();
+const log = (line: string) => status.print(() => console.log(`  ${line}`));
 const outcomes: Outcome[] = [];
 for (const name of (flags.only ?? "chat").split(",")) {
   const part = parts[name];
   if (part === undefined) {
     throw new RangeError(`Cannot run "${name}": the parts are ${Object.keys(parts).join(", ")}`);
   }
-  console.log(`\n== ${name}`);
+  status.print(() => console.log(`\n== ${name}`));
+  status.show(`${name} runs`);
   for (const outcome of await part()) {
     outcomes.push(outcome);
-    console.log(`\n${markdownTable({ name, columns: ["", "came to"], rows: outcome.rows })}`);
+    status.print(() => console.log(`\n${tableOf(outcome)}`));
   }
 }
+status[Symbol.dispose]();
 const broken = outcomes.flatMap((outcome) => outcome.broken);
 console.log(`\n${broken.length === 0 ? "every promise was held" : `BROKEN: ${broken.join("; ")}`} (seed ${seed})`);
+if (flags.out) await writePage();
 Deno.exit(broken.length === 0 ? 0 : 1); // Nothing else is to be waited for.
 
 async function onEach(buses: readonly BusName[], scenarioOn: (bus: BusName) => Scenario): Promise<Outcome[]> {
   const outcomes: Outcome[] = [];
   for (const bus of buses) {
-    console.log(`\non ${bus}:`);
-    const report = await runScenario(scenarioOn(bus), { log: (line) => console.log(`  ${line}`), settleMs: 60_000 });
-    outcomes.push({ rows: [["bus", bus], ...rowsOf(report)], broken: findBrokenPromises(report) });
+    status.print(() => console.log(`\non ${bus}:`));
+    const report = await runScenario(scenarioOn(bus), { log, settleMs: 60_000 });
+    outcomes.push({
+      part: `on ${bus}`,
+      rows: rowsOf(report),
+      times: timesOf(bus, report),
+      broken: findBrokenPromises(report),
+    });
   }
   return outcomes;
+}
+
+function tableOf({ part, rows }: Outcome): string {
+  return markdownTable({ name: part, columns: [part, "came to"], rows });
+}
+
+/** Writes what came out into docs/soak.md, and the times as a chart beside it. */
+async function writePage(): Promise<void> {
+  const times = outcomes.flatMap(({ times = [] }) => times);
+  const command = `deno task soak ${Deno.args.join(" ")}`.replace(/ --seed \d+/, "") + ` --seed ${seed}`;
+  const held = broken.length === 0 ? "Every promise was held." : `**Broken: ${broken.join("; ")}.**`;
+  const machine = `Deno ${Deno.version.deno}, ${navigator.hardwareConcurrency} cores, load average ` +
+    `${Deno.loadavg()[0]!.toFixed(1)} at the end`;
+  const page = [
+    "# The last soak",
+    `Written by \`${command}\` on ${machine}. ${held} What is broken on purpose and what is compared: [faults](faults.md).`,
+    ...outcomes.map(tableOf),
+    ...times.length === 0 ? [] : ["![How long deliveries took, in ms](charts/soak.svg)"],
+  ].join("\n\n");
+  await Deno.writeTextFile(PAGE, `${page}\n`);
+  if (times.length > 0) {
+    const [title, caption] = ["From send to delivery while everything goes wrong", "milliseconds"];
+    const chart = barChart({ title, caption, names: ["p50", "p95", "p99", "max"], groups: times });
+    await Deno.writeTextFile(new URL("charts/soak.svg", PAGE), chart);
+  }
+  await new Deno.Command(Deno.execPath(), { args: ["fmt", "--quiet", PAGE.pathname] }).output();
+  console.log("Written to docs/soak.md");
+}
+
+function timesOf(bus: string, { latencies }: Report): ChartGroup[] {
+  const { sameIsolate, acrossIsolates, handOver, loss } = latencies;
+  const groups = { "on one isolate": sameIsolate, "across isolates": acrossIsolates, "at a hand-over": handOver };
+  return Object.entries({ ...groups, "at a loss": loss }).filter(([, { count }]) => count > 0)
+    .map(([what, { p50, p95, p99, max }]) => ({
+      label: `${bus}, ${what}`,
+      values: [p50, p95, p99, max].map(Math.round),
+    }));
 }
 
 function rowsOf(report: Report): [string, string][] {
@@ -144,10 +198,11 @@ function describe({ count, p50, p95, p99, max }: Quantiles): string {
 }
 
 async function herdOutcome(): Promise<Outcome> {
-  const report = await runHerd({ log: (line) => console.log(`  ${line}`) });
+  const report = await runHerd({ log });
   const { reconnectsPer100Ms: bins } = report;
   bins.forEach((count, i) => console.log(`${((i + 1) / 10).toFixed(1).padStart(6)} s ${"#".repeat(count)} ${count}`));
   return {
+    part: "1,000 connections on an isolate that drains",
     rows: [
       ["connections", String(report.connections)],
       ["reconnects per 100 ms, mean", (bins.reduce((a, b) => a + b, 0) / bins.length).toFixed(1)],
@@ -169,6 +224,7 @@ async function brokenOutcome({ name, patch, busFaults, finding }: typeof BROKEN_
   const found = findBrokenPromises(report);
   const wasNoticed = finding.test(found[0] ?? "");
   return {
+    part: "a promise that is broken on purpose",
     rows: [["broken on purpose", name], ["found", found.join("; ")], [
       "without the break",
       JSON.stringify(control.lost),
@@ -179,7 +235,6 @@ async function brokenOutcome({ name, patch, busFaults, finding }: typeof BROKEN_
 
 async function browserOutcome(): Promise<Outcome> {
   const { screenshot } = flags;
-  const log = (line: string) => console.log(`  ${line}`);
   const { said, killed, different } = await runBrowserChat({
     seed,
     durationMs: 60_000,
@@ -187,6 +242,7 @@ async function browserOutcome(): Promise<Outcome> {
     ...screenshot && { screenshot },
   });
   return {
+    part: "two pages in Chromium",
     rows: [["messages", String(said)], ["isolates killed", String(killed)], [
       "different from the log",
       String(different),
