@@ -3,19 +3,22 @@ import { cpuUsedUs, readCpu } from "./cpu_clock.ts";
 import { FrameSocket } from "./load/frame_socket.ts";
 import { median } from "./median.ts";
 import { startServer } from "./start_server.ts";
-import { chat, echo, plainRoom, RAISED_LIMITS, type System, type SystemOptions } from "./systems.ts";
+import { RAISED_LIMITS, type SystemOptions } from "./systems.ts";
 import type { Section } from "./table.ts";
 
 const ROOT = new URL("../../", import.meta.url);
+const CONFIG = new URL("deno.json", ROOT).pathname;
 
-/** A function, and where its modules begin. */
+/** A function as it is started. */
 interface Starter {
-  readonly system: System;
+  readonly name: string;
   readonly entrypoint: URL;
-  /** What its owner wants it to cost over the plain room. */
+  readonly env: Readonly<Record<string, string>>;
+  /** What its client connects to; the plain room says nothing by itself, so that its handshake is its first frame. */
+  readonly path: string;
+  readonly greets: boolean;
+  /** The CPU that it may cost over the plain room. */
   readonly goalMs?: number;
-  /** What connects to it must say before it is answered. */
-  readonly says?: string;
 }
 
 interface Start {
@@ -32,76 +35,116 @@ export interface ColdStartOptions extends SystemOptions {
 
 /**
  * What an isolate spends before it serves: CPU of a new process until it listens, and until its first client has its first
- * frame, over that of the plain room. Compiled code is not kept between starts, as the platform keeps none.
+ * frame, over that of the plain room. Each function is bundled, as what the platform starts has its modules beside each
+ * other, and compiled code is not kept between starts.
  */
 export async function benchColdStart({ tokens, rounds, deno, log }: ColdStartOptions): Promise<Section> {
-  const options = { deno, flags: ["--no-code-cache"] };
-  const starters: Starter[] = [
-    { system: plainRoom(options), entrypoint: new URL("peers/plain_room.ts", import.meta.url) },
-    { system: echo(tokens, options), entrypoint: new URL("functions/echo/index.ts", ROOT), goalMs: 10 },
-    { system: relay(tokens, options), entrypoint: new URL("functions/relay/index.ts", ROOT), goalMs: 20 },
-    {
-      system: chat(tokens, { batch: false, ...options }),
-      entrypoint: new URL("functions/chat/index.ts", ROOT),
-      goalMs: 45,
-    },
-  ];
-  const starts = starters.map(() => [] as Start[]);
-  // The first round fills the disk's caches.
-  for (let round = -1; round < rounds; round++) {
-    for (const [index, { system }] of starters.entries()) {
-      const start = await startOnce(system);
-      if (round >= 0) starts[index]!.push(start);
+  const folder = await Deno.makeTempDir({ prefix: "cold-start-" });
+  try {
+    const starters = await startersOf(tokens);
+    const bundles = await Promise.all(starters.map((starter) => bundle(starter, `${folder}/${starter.name}`)));
+    const starts = starters.map(() => [] as Start[]);
+    // The first round fills the disk's caches.
+    for (let round = -1; round < rounds; round++) {
+      for (const [index, starter] of starters.entries()) {
+        const start = await startOnce(starter, bundles[index]!.entrypoint, deno);
+        if (round >= 0) starts[index]!.push(start);
+      }
+      log(`cold start: ${round < 0 ? "warm-up" : `round ${round + 1}`} of ${starters.length} starts`);
     }
-    log(`cold start: ${round < 0 ? "warm-up" : `round ${round + 1}`} of ${starters.length} starts`);
+    const rows = starters.map(({ name, goalMs }, index) => {
+      const over = (value: (start: Start) => number) =>
+        median(starts[index]!.map((start, round) => value(start) - value(starts[0]![round]!))).toFixed(1);
+      return [
+        name,
+        String(bundles[index]!.modules),
+        (bundles[index]!.bytes / 1024).toFixed(0),
+        over(({ listeningMs }) => listeningMs),
+        over(({ firstFrameMs }) => firstFrameMs),
+        goalMs === undefined ? "" : String(goalMs),
+        median(starts[index]!.map(({ waitedMs }) => waitedMs)).toFixed(0),
+      ];
+    });
+    return { name: "cold-start", columns: COLUMNS, rows };
+  } finally {
+    await Deno.remove(folder, { recursive: true });
   }
-  const rows = await Promise.all(starters.map(async ({ system, entrypoint, goalMs }, index) => {
-    const { modules, kib } = await modulesOf(entrypoint);
-    const over = (value: (start: Start) => number) =>
-      median(starts[index]!.map((start, round) => value(start) - value(starts[0]![round]!))).toFixed(1);
-    return [
-      system.name,
-      String(modules),
-      kib.toFixed(0),
-      over(({ listeningMs }) => listeningMs),
-      over(({ firstFrameMs }) => firstFrameMs),
-      goalMs === undefined ? "" : String(goalMs),
-      median(starts[index]!.map(({ waitedMs }) => waitedMs)).toFixed(0),
-    ];
-  }));
-  const columns = [
-    "function",
-    "modules",
-    "KiB",
-    "CPU ms until it listens",
-    "CPU ms until the first frame",
-    "goal",
-    "ms until the first frame",
-  ];
-  return { name: "cold-start", columns, rows };
 }
 
-/** The relay, whose first frame is what comes back from an upstream: here the server is asked how it is instead. */
-function relay(tokens: BenchTokens, { deno, flags }: SystemOptions): System {
-  const env = { ...tokens.env, ...RAISED_LIMITS, RELAY_UPSTREAMS: '{"none":{"url":"ws://127.0.0.1:9"}}' };
+const COLUMNS = [
+  "function",
+  "modules",
+  "KiB",
+  "CPU ms until it listens",
+  "CPU ms until the first frame",
+  "goal",
+  "ms until the first frame",
+];
+
+async function startersOf(tokens: BenchTokens): Promise<Starter[]> {
+  const env = { ...tokens.env, ...RAISED_LIMITS, CHAT_STORE: "memory", RELAY_UPSTREAMS: "{}" };
+  const jwt = await tokens.sign(0);
+  const ours = (name: string, path: string, goalMs: number): Starter => ({
+    name,
+    entrypoint: new URL(`functions/${name}/index.ts`, ROOT),
+    env,
+    path: `${path}jwt=${jwt}`,
+    greets: true,
+    goalMs,
+  });
+  return [
+    {
+      name: "plain room",
+      entrypoint: new URL("peers/plain_room.ts", import.meta.url),
+      env: {},
+      path: "/?room=cold",
+      greets: false,
+    },
+    ours("echo", "/echo?", 10),
+    // An upstream that is not there is refused by a frame, once the token has been checked.
+    ours("relay", "/relay/nowhere?", 20),
+    ours("chat", "/chat?room=cold&", 45),
+  ];
+}
+
+interface Bundle {
+  readonly entrypoint: URL;
+  /** Source files that are loaded at start, type-only ones left out. */
+  readonly modules: number;
+  /** What is loaded at start, minified no further than the platform does. */
+  readonly bytes: number;
+}
+
+/** Bundles a function, what it loads when it is first needed in files of its own. */
+async function bundle({ entrypoint }: Starter, folder: string): Promise<Bundle> {
+  const options = ["--quiet", "--no-lock", "--config", CONFIG, "--platform=deno", "--code-splitting"];
+  const args = ["bundle", ...options, `--outdir=${folder}`, entrypoint.href];
+  const { success, stderr } = await new Deno.Command(Deno.execPath(), { args, stdin: "null" }).output();
+  if (!success) throw new Error(`Cannot bundle ${entrypoint}: ${new TextDecoder().decode(stderr)}`);
+  const main = entrypoint.pathname.split("/").at(-1)!.replace(/\.ts$/, ".js");
   return {
-    name: "relay",
-    dialect: { frames: "plain", echoesSender: true },
-    start: () => startServer({ entrypoint: new URL("functions/relay/index.ts", ROOT), env, deno, flags }),
-    // A socket that is refused hears so in a frame, once its token has been checked.
-    url: async ({ host }) => `ws://${host}/relay/nowhere?jwt=${await tokens.sign(0)}`,
+    entrypoint: new URL(`file://${folder}/${main}`),
+    modules: await countModules(entrypoint),
+    bytes: bytesLoaded(folder, main),
   };
 }
 
-async function startOnce(system: System): Promise<Start> {
+/** The size of a file of a bundle and of those that it imports at start. */
+function bytesLoaded(folder: string, main: string, loaded = new Set<string>()): number {
+  if (loaded.has(main)) return 0;
+  loaded.add(main);
+  const text = Deno.readTextFileSync(`${folder}/${main}`);
+  const imports = [...text.matchAll(/^(?:import|export)\b[^;]*?"\.\/([\w.-]+\.js)";/gm)];
+  return imports.reduce((sum, [, file]) => sum + bytesLoaded(folder, file!, loaded), text.length);
+}
+
+async function startOnce({ path, env, greets }: Starter, entrypoint: URL, deno?: string): Promise<Start> {
   const startedAt = performance.now();
-  await using server = await system.start();
+  await using server = await startServer({ entrypoint, env, deno, flags: ["--no-code-cache"] });
   const nothing = { threads: new Map(), ticks: 0 };
   const listening = cpuUsedUs(nothing, await readCpu(server.pid));
-  const url = await system.url(server, "cold", 0);
-  const socket = await FrameSocket.open(url);
-  // The plain room says nothing by itself, so it is the handshake there.
-  if (system.name !== "plain room") await firstFrame(socket);
+  const socket = await FrameSocket.open(`ws://${server.host}${path}`);
+  if (greets) await firstFrame(socket);
   const waitedMs = performance.now() - startedAt;
   const served = cpuUsedUs(nothing, await readCpu(server.pid));
   socket.close();
@@ -115,28 +158,22 @@ function firstFrame(socket: FrameSocket): Promise<void> {
   return Promise.race([heard.promise, ended]);
 }
 
-/** The modules that a function loads when it starts, type-only ones left out, and their size as source. */
-async function modulesOf(entrypoint: URL): Promise<{ modules: number; kib: number }> {
-  const command = new Deno.Command(Deno.execPath(), {
-    args: ["info", "--json", "--config", new URL("deno.json", ROOT).pathname, entrypoint.href],
-    env: { NO_COLOR: "1" },
-  });
-  const graph: Graph = JSON.parse(new TextDecoder().decode((await command.output()).stdout));
+async function countModules(entrypoint: URL): Promise<number> {
+  const args = ["info", "--json", "--config", CONFIG, entrypoint.href];
+  const { stdout } = await new Deno.Command(Deno.execPath(), { args, stdin: "null" }).output();
+  const graph: Graph = JSON.parse(new TextDecoder().decode(stdout));
   const bySpecifier = new Map(graph.modules.map((module) => [module.specifier, module]));
   const seen = new Set<string>();
-  const packages = new Set<string>();
   const visit = (specifier: string) => {
     const found = bySpecifier.get(graph.redirects?.[specifier] ?? specifier);
     if (found === undefined || seen.has(found.specifier)) return;
     seen.add(found.specifier);
-    if (found.npmPackage !== undefined) packages.add(found.specifier);
     for (const { code, isDynamic } of found.dependencies ?? []) {
       if (code?.specifier !== undefined && isDynamic !== true) visit(code.specifier);
     }
   };
   visit(entrypoint.href);
-  const bytes = [...seen].reduce((sum, specifier) => sum + (bySpecifier.get(specifier)?.size ?? 0), 0);
-  return { modules: seen.size, kib: bytes / 1024 };
+  return seen.size;
 }
 
 /** What `deno info --json` says, as far as it is read here. */
@@ -144,8 +181,6 @@ interface Graph {
   readonly redirects?: Readonly<Record<string, string>>;
   readonly modules: readonly {
     readonly specifier: string;
-    readonly size?: number;
-    readonly npmPackage?: string;
     readonly dependencies?: readonly { readonly code?: { readonly specifier: string }; readonly isDynamic?: boolean }[];
   }[];
 }
