@@ -17,6 +17,7 @@ import { benchFanOut, fanOutCases } from "./fan_out.ts";
 import { benchStorePath } from "./store_path.ts";
 import { benchConnecting } from "./connecting.ts";
 import { benchColdStart } from "./cold_start.ts";
+import { benchGrowth } from "./growth.ts";
 import { benchLadder } from "./ladder.ts";
 import { benchMemory } from "./memory.ts";
 import { benchPeers } from "./peers.ts";
@@ -68,6 +69,7 @@ const parts: Record<string, () => Promise<Section>> = {
     const systems = [plainRoom({ deno }), echo(tokens, { deno }), chat(tokens, { batch: false, deno })];
     return benchMemory({ systems, rounds, log });
   },
+  growth: () => benchGrowth({ system: chat(tokens, { batch: false, deno }), rounds, seconds, log }),
   relay: () => benchRelayPath({ tokens, rounds, seconds, deno, log }),
 };
 const names = flags.only === undefined ? Object.keys(parts) : [flags.only];

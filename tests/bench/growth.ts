@@ -1,0 +1,120 @@
+import { cpuUsedUs, readCpu } from "./cpu_clock.ts";
+import { FrameSocket } from "./load/frame_socket.ts";
+import { startLoadClient } from "./load/start_load_client.ts";
+import { median } from "./median.ts";
+import { openStand, type Round, runRound } from "./stand.ts";
+import type { BenchServer } from "./start_server.ts";
+import type { System } from "./systems.ts";
+import type { Section } from "./table.ts";
+
+export interface GrowthOptions {
+  readonly system: System;
+  readonly rounds: number;
+  readonly seconds: number;
+  readonly log: (line: string) => void;
+}
+
+const STEPS = [1, 4, 16] as const;
+/** What is there once; the steps are so many times that. */
+const MEMBERS = 25;
+const ROOMS = 100;
+const MESSAGES = 1_000;
+const CONNECTIONS = 100;
+/** How far behind the end of the log a client is that comes back. */
+const MISSED = 50;
+
+/** What one delivery, one connection and one resume cost where there is one, four and sixteen times as much around. */
+export async function benchGrowth({ system, rounds, seconds, log }: GrowthOptions): Promise<Section> {
+  const curves: [string, (step: number) => Promise<number[]>][] = [
+    [`a delivery, in a room of ${MEMBERS} members`, (step) => deliveries(system, MEMBERS * step, rounds, seconds)],
+    [`a connection, beside ${ROOMS} rooms`, (step) => connections(system, ROOMS * step, rounds)],
+    [
+      `a resume, ${MISSED} behind a log of ${MESSAGES.toLocaleString("en")}`,
+      (step) => resumes(system, MESSAGES * step, rounds),
+    ],
+  ];
+  const rows: string[][] = [];
+  for (const [name, measure] of curves) {
+    const us: number[] = [];
+    for (const step of STEPS) us.push(median(await measure(step)));
+    log(`growth: ${name}`);
+    rows.push([name, ...us.map((each) => each.toFixed(1)), (us[2]! / us[0]!).toFixed(2)]);
+  }
+  return { name: "growth", columns: ["CPU us of", "1x", "4x", "16x", "16x to 1x"], rows };
+}
+
+async function deliveries(system: System, members: number, rounds: number, seconds: number): Promise<number[]> {
+  await using stack = new AsyncDisposableStack();
+  const stand = await openStand(stack, system, members, { durationMs: 1_000 });
+  const results: Round[] = [];
+  for (let round = 0; round < rounds; round++) results.push(await runRound(stand, { durationMs: seconds * 1000 }));
+  return results.map(({ cpuUs, deliveries }) => cpuUs / deliveries);
+}
+
+async function connections(system: System, rooms: number, rounds: number): Promise<number[]> {
+  await using server = await system.start();
+  using _others = await openAll(
+    await Promise.all(Array.from({ length: rooms }, (_, n) => system.url(server, `room-${n}`, n))),
+  );
+  return await costOfConnecting(server, rounds, (n) => system.url(server, `new-${n}`, rooms + n));
+}
+
+async function resumes(system: System, messages: number, rounds: number): Promise<number[]> {
+  await using server = await system.start();
+  using writers = await openAll([await system.url(server, "long", 0)]);
+  const [writer] = writers.sockets;
+  const stored = Promise.withResolvers<void>();
+  let acknowledged = 0;
+  writers.onFrame = (text) => {
+    if (text.startsWith('{"type":"ack"') && ++acknowledged === messages) stored.resolve();
+  };
+  for (let n = 0; n < messages; n++) {
+    writer!.send(JSON.stringify({ type: "chat", body: `message ${n}` }));
+    if (n % 100 === 99) await new Promise((resolve) => setTimeout(resolve, 10));
+  }
+  await stored.promise;
+  return await costOfConnecting(
+    server,
+    rounds,
+    async (n) => `${await system.url(server, "long", 1 + n)}&since=${messages - MISSED}`,
+  );
+}
+
+/** Connects and leaves, `CONNECTIONS` times a round, after one round that does not count. */
+async function costOfConnecting(
+  server: BenchServer,
+  rounds: number,
+  url: (n: number) => Promise<string>,
+): Promise<number[]> {
+  await using client = startLoadClient();
+  const urls = await Promise.all(Array.from({ length: CONNECTIONS }, (_, n) => url(n)));
+  const us: number[] = [];
+  for (let round = -1; round < rounds; round++) {
+    const before = await readCpu(server.pid);
+    await client.connect({ urls, parallel: 4, firstFrame: true });
+    if (round >= 0) us.push(cpuUsedUs(before, await readCpu(server.pid)) / CONNECTIONS);
+  }
+  return us;
+}
+
+interface OpenSockets extends Disposable {
+  readonly sockets: FrameSocket[];
+  onFrame: (text: string) => void;
+}
+
+async function openAll(urls: readonly string[]): Promise<OpenSockets> {
+  const decoder = new TextDecoder();
+  const open: OpenSockets = {
+    sockets: [],
+    onFrame: () => {},
+    [Symbol.dispose]: () => open.sockets.forEach((socket) => socket.close()),
+  };
+  for (const url of urls) {
+    const socket = await FrameSocket.open(url);
+    open.sockets.push(socket);
+    socket.readFrames((buffer, start, end) => open.onFrame(decoder.decode(buffer.subarray(start, end)))).catch(
+      () => {},
+    );
+  }
+  return open;
+}
