@@ -99,7 +99,9 @@ async function writePage(): Promise<void> {
     page = withSection(page, section, `${markdownTable(section)}\n\n${machine()}${picture}`);
   }
   await Deno.writeTextFile(PAGE, page);
-  await new Deno.Command(Deno.execPath(), { args: ["fmt", "--quiet", PAGE.pathname] }).output();
+  await new Deno.Command(Deno.execPath(), {
+    args: ["fmt", "--quiet", PAGE.pathname, new URL("charts/", PAGE).pathname],
+  }).output();
   console.log("Written to docs/bench.md");
 }
 

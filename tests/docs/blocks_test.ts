@@ -36,10 +36,10 @@ Deno.test("every variable in README's table of settings is read by the code", ()
 });
 
 Deno.test("every shell command in docs is a task, a request, or one that the Supabase CLI knows", async () => {
-  const { tasks } = JSON.parse(Deno.readTextFileSync(new URL("deno.json", ROOT))) as {
+  const { tasks } = JSON.parse(await Deno.readTextFile(new URL("deno.json", ROOT))) as {
     tasks: Record<string, { command: string }>;
   };
-  const ci = Deno.readTextFileSync(new URL(".ci/run", ROOT));
+  const ci = await Deno.readTextFile(new URL(".ci/run", ROOT));
   const cli = tasks.deploy!.command.match(/supabase@[\d.]+/)![0];
   const flagsOf = new Map<string, Set<string>>();
   for (const { line, where } of commands()) {

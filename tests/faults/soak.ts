@@ -146,7 +146,9 @@ async function writePage(): Promise<void> {
     const chart = barChart({ title, caption, names: ["p50", "p95", "p99", "max"], groups: times });
     await Deno.writeTextFile(new URL("charts/soak.svg", PAGE), chart);
   }
-  await new Deno.Command(Deno.execPath(), { args: ["fmt", "--quiet", PAGE.pathname] }).output();
+  await new Deno.Command(Deno.execPath(), {
+    args: ["fmt", "--quiet", PAGE.pathname, new URL("charts/", PAGE).pathname],
+  }).output();
   console.log("Written to docs/soak.md");
 }
 
