@@ -1,5 +1,7 @@
 import type { Bus } from "../../shared/bus/bus.ts";
 import { memoryBus } from "../../shared/bus/memory_bus.ts";
+import { BufferBudget } from "../../shared/connection/buffer_budget.ts";
+import { BufferBudget } from "../../shared/connection/buffer_budget.ts";
 import { Connection } from "../../shared/connection/connection.ts";
 import { Counters } from "../../shared/connection/counters.ts";
 import { parseRelay, RELAY_HEADER } from "../../shared/connection/relay_to.ts";
@@ -55,8 +57,9 @@ export function inProcessChat({ store, bus = memoryBus() }: InProcessChatOptions
   const isolate = new Isolate({ id: processes.isolateId, events: new EventTarget(), wallClockMs: 36_000_000 });
   const chat = createChat({ store, bus, processes, isolate, authenticator: testAuthenticator });
   const options = resolveSocketOptions(UNLIMITED);
-  const context = { options, processes, isolate, counters: new Counters(), ended() {} };
   const connections: Connection[] = [];
+  const buffers = new BufferBudget(options.maxBufferedBytesTotal, () => connections);
+  const context = { options, processes, isolate, counters: new Counters(), buffers, ended() {} };
   return {
     processes,
     async connect(user, query) {
