@@ -1,7 +1,6 @@
 import type { Bus } from "../../shared/bus/bus.ts";
 import { memoryBus } from "../../shared/bus/memory_bus.ts";
 import { BufferBudget } from "../../shared/connection/buffer_budget.ts";
-import { BufferBudget } from "../../shared/connection/buffer_budget.ts";
 import { Connection } from "../../shared/connection/connection.ts";
 import { Counters } from "../../shared/connection/counters.ts";
 import { parseRelay, RELAY_HEADER } from "../../shared/connection/relay_to.ts";
