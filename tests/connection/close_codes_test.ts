@@ -15,6 +15,7 @@ const SHOWN_BY: Readonly<Record<number, readonly [file: string, test: string]>> 
   4403: ["connection/http_test.ts", "an origin may connect, or read an answer"],
   4404: ["connection/refusals_test.ts", "a refusal reaches the socket as error frame"],
   4408: ["connection/lifetimes_test.ts", "a client that is silent for maxSilenceMs is closed 4408"],
+  4409: ["relay/openai/outlive_test.ts", "of two connections with one session the newer goes on"],
   4429: ["connection/limits_test.ts", "frames over the rate are refused with an error a second"],
   4502: ["connection/refusals_test.ts", "a refusal reaches the socket as error frame"],
   4504: ["connection/refusals_test.ts", "a refusal reaches the socket as error frame"],

@@ -46,7 +46,7 @@ Deno.test("a refusal is close code and reason alone for a caller whose protocol 
 const STATUSES: [number, string, number][] = [
   [400, "bad_request", 4400],
   [401, "unauthorized", 4401],
-  [402, "bad_request", 1008],
+  [402, "budget_exceeded", 4402],
   [403, "forbidden", 4403],
   [404, "not_found", 4404],
   [405, "method_not_allowed", 1008],

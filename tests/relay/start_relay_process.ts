@@ -6,13 +6,15 @@ const ROOT = new URL("../../", import.meta.url);
 const PROJECT = "http://127.0.0.1:9";
 const key = await makeKey("ES256", "relay-process");
 
-/** A user's token for the relays of these tests. */
+/** A user's token for the relays of these tests that have no project of their own. */
 export const TOKEN = await sign(key, claimsOf(PROJECT, Date.now()));
 
 /** The function `relay` in a process of its own. */
 export interface RelayProcess extends AsyncDisposable {
   /** `127.0.0.1:PORT` */
   readonly host: string;
+  /** A user's token for it. */
+  readonly token: string;
   /** All that it has printed. */
   readonly printed: readonly string[];
   /** The address of a client with a valid token at `/relay` + `path`. */
@@ -77,6 +79,7 @@ export async function startRelayProcess(version: string, env: Record<string, str
   };
   return {
     host,
+    token,
     printed,
     socketUrl: (path) => `ws://${host}/relay${path}${path.includes("?") ? "&" : "?"}jwt=${token}`,
     rss: () => readStatus("VmRSS"),
