@@ -1,4 +1,5 @@
 import { retryAfter } from "../protocol/codes.ts";
+import { HAND_OVER_FRAME, HAND_OVER_PARAMETER, SESSION_PARAMETER } from "../protocol/relay_frames.ts";
 import { backoffDelayMs } from "./backoff_delay_ms.ts";
 
 /** Where a `RelaySocket` goes, and with whose token. */
@@ -188,7 +189,8 @@ export class RelaySocket extends EventTarget implements WebSocket {
   /** Ends it, also while it connects. */
   close(code?: number, reason?: string): void {
     if (this.#pause !== undefined) {
-      // The relay has no connection to hear of it: the conversation goes by itself after an hour.
+      // Where the relay has no connection to hear of it, the conversation goes by itself after an hour.
+      if (this.#socket?.readyState === this.OPEN) this.#socket.close(code ?? 1000, reason);
       this.#giveUp(new CloseEvent("close", { code: code ?? 1005, reason, wasClean: true }));
     } else if (this.#socket !== undefined) {
       this.#isClosing = true;
@@ -264,10 +266,13 @@ export class RelaySocket extends EventTarget implements WebSocket {
     socket.onopen = () => {
       if (this.#pause === undefined) this.dispatchEvent(new Event("open"));
     };
+    // What still comes of the connection before is no answer of this one.
+    let isAwaited = this.#pause !== undefined;
     socket.onmessage = ({ data, origin }) => {
-      if (this.#pause === undefined || this.#resume(this.#pause, data)) {
-        this.dispatchEvent(new MessageEvent("message", { data, origin }));
-      }
+      if (data === HAND_OVER_FRAME && this.#reconnect) return this.#sayFarewell(socket);
+      if (isAwaited && this.#pause !== undefined && !this.#resume(this.#pause, data)) return;
+      isAwaited = false;
+      this.dispatchEvent(new MessageEvent("message", { data, origin }));
     };
     let wasOpen = false;
     socket.addEventListener("open", () => wasOpen = true, { once: true });
@@ -290,16 +295,25 @@ export class RelaySocket extends EventTarget implements WebSocket {
     if (this.#reconnect === undefined || !mayRetry || this.#attempts >= this.#reconnect.maxAttempts) {
       return this.#giveUp(close);
     }
-    if (this.#pause === undefined) {
-      this.#pause = { waiting: [], bytes: 0 };
-      this.dispatchEvent(new Event("reconnecting"));
-      if (this.#pause === undefined) return; // Who heard of it has closed it.
-    }
+    this.#beginPause();
+    if (this.#pause === undefined) return; // Who heard of it has closed it.
     // A hand-over has its moment already.
     const isHandOver = close.code === 1012 && this.#attempts === 0;
     const delayMs = isHandOver ? 0 : backoffDelayMs(this.#attempts, Math.random());
     this.#attempts++;
     this.#pause.timer = setTimeout(() => this.#connect(), delayMs);
+  }
+
+  /** What is sent from now on waits for the next connection, so that none of it gets lost with this one. */
+  #sayFarewell(socket: WebSocket): void {
+    this.#beginPause();
+    socket.send(HAND_OVER_FRAME);
+  }
+
+  #beginPause(): void {
+    if (this.#pause !== undefined) return;
+    this.#pause = { waiting: [], bytes: 0 };
+    this.dispatchEvent(new Event("reconnecting"));
   }
 
   #queue(pause: Pause, data: SendData): void {
@@ -367,7 +381,10 @@ function relayUrl(url: string | URL, relay: string | URL | undefined, { isSessio
     through.pathname = through.pathname.replace(/\/+$/, "") + own.pathname;
     for (const [name, value] of own.searchParams) through.searchParams.append(name, value);
   }
-  if (isSession && !through.searchParams.has("session")) through.searchParams.set("session", newSessionId());
+  if (isSession) {
+    if (!through.searchParams.has(SESSION_PARAMETER)) through.searchParams.set(SESSION_PARAMETER, newSessionId());
+    through.searchParams.set(HAND_OVER_PARAMETER, "announced");
+  }
   through.protocol = through.protocol.replace(/^http/, "ws");
   return through.href;
 }

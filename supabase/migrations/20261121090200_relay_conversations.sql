@@ -9,6 +9,7 @@ create table public.relay_conversations (
   -- As JSON, which may hold what jsonb does not: \u0000 and half a surrogate pair.
   config json,
   due json not null default '[]',
+  pending json not null default '[]',
   last_end json,
   told boolean not null default true,
   created_at timestamptz(3) not null default now(),
@@ -70,6 +71,7 @@ begin
   return json_build_object(
     'config', found_one.config,
     'due', coalesce(found_one.due, '[]'),
+    'pending', coalesce(found_one.pending, '[]'),
     'last_end', found_one.last_end,
     'told', coalesce(found_one.told, true),
     'items', (
@@ -89,6 +91,7 @@ begin
     saved_at = now(),
     config = case when changes ? 'config' then (changes ->> 'config')::json else c.config end,
     due = case when changes ? 'due' then (changes ->> 'due')::json else c.due end,
+    pending = case when changes ? 'pending' then (changes ->> 'pending')::json else c.pending end,
     last_end = case when changes ? 'last_end' then (changes ->> 'last_end')::json else c.last_end end,
     told = coalesce((changes ->> 'told')::boolean, c.told)
   where c.user_id = member and c.session_id = session and c.owner = holder

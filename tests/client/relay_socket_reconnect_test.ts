@@ -75,7 +75,7 @@ async function startIsolates() {
 Deno.test("RelaySocket with reconnect stays open over a hand-over, and sends what was sent meanwhile", async () => {
   await using isolates = await startIsolates();
   const session = new Session(isolates.host, true);
-  assertMatch(session.socket.url, /[?&]session=[0-9a-f]{32}$/);
+  assertMatch(session.socket.url, /[?&]session=[0-9a-f]{32}&hand_over=announced$/);
   await session.saw("session.created", 1);
   session.send({ type: "session.update", session: { type: "realtime", output_modalities: ["text"] } });
   session.ask("one");
@@ -153,7 +153,7 @@ Deno.test("RelaySocket with reconnect gives up after so many tries, and when mor
 
 Deno.test("RelaySocket with reconnect keeps the name that its URL has for the session", () => {
   const socket = new RelaySocket("ws://127.0.0.1:9/relay/openai?session=mine", [], { token: TOKEN, reconnect: true });
-  assertEquals(socket.url, "ws://127.0.0.1:9/relay/openai?session=mine");
+  assertEquals(socket.url, "ws://127.0.0.1:9/relay/openai?session=mine&hand_over=announced");
   socket.close();
   return within("it closes", new Promise<void>((resolve) => socket.onclose = () => resolve()));
 });

@@ -74,9 +74,10 @@ const PROMISES: Record<string, (store: SessionStore, opened: OpenedSessionStore)
     const untold = { ...item(2.5), item: null };
     assertEquals(await store.save(key, owner, { config, put: [item(3), item(1)] }), true);
     assertEquals(await store.save(key, owner, { due: [due], put: [untold] }), true);
-    assertEquals(await store.save(key, owner, { lastEnd, told: true }), true);
+    const pending = [{ type: "session.update", session: { type: "realtime" } }];
+    assertEquals(await store.save(key, owner, { lastEnd, pending, told: true }), true);
     const items = [item(1), untold, item(3)];
-    assertEquals(await store.claim(key, newOwner()), { config, due: [due], lastEnd, told: true, items });
+    assertEquals(await store.claim(key, newOwner()), { config, due: [due], pending, lastEnd, told: true, items });
   },
 
   async "from a claim on it counts as not told"(store, opened) {

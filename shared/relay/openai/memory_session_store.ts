@@ -46,10 +46,10 @@ export function memorySessionStore({ now = Date.now }: { readonly now?: () => nu
       sessions.delete(id);
       sessions.set(id, kept);
       dropOld(key.userId);
-      const { config, due, lastEnd, told } = kept.state;
+      const { state } = kept;
       const items = [...kept.items.values()].sort((a, b) => a.place - b.place);
       kept.state = { ...kept.state, told: false };
-      return Promise.resolve(structuredClone({ config, due, lastEnd, told, items }));
+      return Promise.resolve(structuredClone({ ...state, items }));
     },
     save(key, owner, { put = [], remove = [], ...state }) {
       const kept = owned(key, owner);

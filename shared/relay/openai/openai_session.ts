@@ -1,4 +1,5 @@
 import type { LeaveMessage } from "../../connection/mod.ts";
+import { HAND_OVER_FRAME } from "../../protocol/relay_frames.ts";
 import { type FrameData, FrameQueue } from "../frame_queue.ts";
 import type { Interceptor, PipeEnds } from "../interceptor.ts";
 import { EventFrame } from "./event_frame.ts";
@@ -25,6 +26,8 @@ export interface OpenAiSessionOptions {
   readonly stages: readonly Stage[];
   /** Records the conversation, and knows what was recorded before; left out, nothing is kept. */
   readonly recorder?: Recorder;
+  /** Whether the client is told before a hand-over, and says by the same frame that nothing comes from it any more. */
+  readonly announcesHandOver?: boolean;
   readonly limits: SessionLimits;
   /** Keeps the isolate until what is left to do has been done. */
   waitUntil(promise: Promise<unknown>): void;
@@ -52,10 +55,8 @@ interface Rebuild extends RebuildPlan {
   updated?: EventFrame;
   /** The items that are not confirmed, by the id of the event that creates each. */
   readonly unconfirmed: Set<string>;
-  /** Items that the upstream refused. */
-  readonly refused: string[];
-  /** What the client asked of the upstream before, which may not have heard of it. */
-  readonly repeated: readonly RealtimeEvent[];
+  /** Items that the upstream does not have: nothing was left of them to create, or it refused them. */
+  readonly missing: string[];
   readonly showsCreated: boolean;
 }
 
@@ -95,6 +96,8 @@ export class OpenAiSession implements Interceptor {
   #rebuiltAll = Promise.withResolvers<void>();
   #timer: ReturnType<typeof setTimeout> | undefined;
   #lost = 0;
+  #isAnnounced = false;
+  #onFarewell: (() => void) | undefined;
   /** Rebuilt items whose `done` is still to come: the client knows them. */
   readonly #rebuilt = new Set<string>();
 
@@ -165,12 +168,20 @@ export class OpenAiSession implements Interceptor {
   }
 
   drain(ready: () => void): void {
+    const recorder = this.#recorder;
     const onceTold = async () => {
       await this.#down.idle();
       ready();
     };
-    if (this.#recorder === undefined) void onceTold();
-    else this.#recorder.onQuiet(() => void onceTold());
+    if (recorder === undefined) return void onceTold();
+    if (this.#isAnnounced) return;
+    recorder.onQuiet(() => {
+      if (!this.#options.announcesHandOver) return void onceTold();
+      // What the client had sent before it heard of this is a turn as well, and ends here.
+      this.#onFarewell = () => recorder.onQuiet(() => void onceTold());
+      this.#isAnnounced = true;
+      this.#ends?.toClient(HAND_OVER_FRAME);
+    });
   }
 
   left({ reason, close }: Pick<LeaveMessage, "reason" | "close">): void {
@@ -248,16 +259,15 @@ export class OpenAiSession implements Interceptor {
     // What the last upstream said is recorded before it counts as gone.
     await this.#down.idle();
     if (this.#phase !== "rebuilding") return;
-    const repeated = recorder.stop();
-    const { record } = recorder;
+    const record = recorder.stop();
     const config = record.config === null ? [] : [configure(record.config)];
-    this.#connect([...this.#setup, ...config], record, { showsCreated: false, repeated });
+    this.#connect([...this.#setup, ...config], record, { showsCreated: false });
   }
 
   #connect(
     setup: readonly RealtimeEvent[],
     record?: SessionRecord,
-    { showsCreated = true, repeated = [] as readonly RealtimeEvent[] } = {},
+    { showsCreated = true } = {},
   ): void {
     const plan = record && planRebuild(record);
     const sent = plan && !setup.some(isUpdate) ? [...setup, configure({})] : setup;
@@ -268,7 +278,7 @@ export class OpenAiSession implements Interceptor {
     if (plan === undefined) this.#recorder?.start(updates);
     else {
       const unconfirmed = new Set(plan.creates.keys());
-      this.#rebuild = { ...plan, updates, unconfirmed, refused: [], repeated, showsCreated };
+      this.#rebuild = { ...plan, updates, unconfirmed, missing: notRebuilt(record!, plan), showsCreated };
       this.#timer = setTimeout(() => {
         this.#options.onFailure("OpenAI did not confirm a conversation in time");
         this.end(4504, "upstream_timeout: The conversation could not be rebuilt in time");
@@ -287,9 +297,18 @@ export class OpenAiSession implements Interceptor {
   }
 
   #take(data: FrameData): void {
+    if (data === HAND_OVER_FRAME && this.#onFarewell !== undefined) return void this.#farewell(this.#onFarewell);
     const frame = parseClientFrame(data);
     if (frame.ok) this.#up.enter(frame.value);
     else this.#ends?.toClient(JSON.stringify(refusalEvent(frame.error)));
+  }
+
+  /** The client has said its last: once that is recorded, it may go. */
+  async #farewell(go: () => void): Promise<void> {
+    this.#onFarewell = undefined;
+    await this.#up.idle();
+    await this.#recorder?.saved();
+    go();
   }
 
   /** Stands in front of the recorder while no upstream is ready for what comes. */
@@ -327,7 +346,7 @@ export class OpenAiSession implements Interceptor {
         const create = rebuild.creates.get(id ?? "");
         if (create === undefined || !rebuild.unconfirmed.delete(id!)) return false;
         this.#options.onFailure(`OpenAI refused an item of a conversation: ${message}`);
-        rebuild.refused.push(create.item.id);
+        rebuild.missing.push(create.item.id);
         break;
       }
       default:
@@ -349,14 +368,14 @@ export class OpenAiSession implements Interceptor {
   }
 
   /** The upstream has all of the conversation. */
-  #goOn({ creates, updated, refused, notices, due, lost, repeated }: Rebuild): void {
+  #goOn({ creates, updated, missing, notices, due, lost, repeated }: Rebuild): void {
     clearTimeout(this.#timer);
     this.#rebuild = undefined;
     const recorder = this.#recorder!;
     recorder.start();
     this.#tellStages(creates, due.length > 0);
     if (updated !== undefined) this.#down.enter(updated);
-    for (const id of refused) {
+    for (const id of missing) {
       recorder.forget(id);
       this.#tell({ type: "conversation.item.deleted", event_id: `event_${id}`, item_id: id });
     }
@@ -407,6 +426,11 @@ function isUpdate({ type }: RealtimeEvent): boolean {
   return type === "session.update";
 }
 
-function hasBegun({ config, items, due }: SessionRecord): boolean {
-  return config !== null || items.length > 0 || due.length > 0;
+/** What was said and not transcribed, or is nothing without its call. */
+function notRebuilt({ items }: SessionRecord, { creates }: RebuildPlan): string[] {
+  return items.filter(({ id }) => !creates.has(createId(id))).map(({ id }) => id);
+}
+
+function hasBegun({ config, items, due, pending }: SessionRecord): boolean {
+  return config !== null || items.length + due.length + pending.length > 0;
 }

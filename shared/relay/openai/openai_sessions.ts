@@ -1,4 +1,5 @@
 import type { Failure } from "../../protocol/codes.ts";
+import { HAND_OVER_PARAMETER, SESSION_PARAMETER } from "../../protocol/relay_frames.ts";
 import { err, ok } from "../../protocol/result.ts";
 import { log } from "../../telemetry/log.ts";
 import type { Upstream } from "../upstream.ts";
@@ -41,7 +42,7 @@ export function openAiSessions(upstream: Upstream, options: OpenAiSessionsOption
   return {
     ...upstream,
     intercept({ userId, query, address, waitUntil }) {
-      const sessionId = query.get("session") ?? undefined;
+      const sessionId = query.get(SESSION_PARAMETER) ?? undefined;
       if (sessionId !== undefined && !SESSION_ID.test(sessionId)) {
         return err({ code: "bad_request", message: "session must be 1 to 128 of A-Z, a-z, 0-9, _ and -" });
       }
@@ -62,6 +63,7 @@ export function openAiSessions(upstream: Upstream, options: OpenAiSessionsOption
       const session: OpenAiSession = new OpenAiSession({
         stages: stages.map((create) => create({ userId, sessionId, model })),
         recorder,
+        announcesHandOver: query.has(HAND_OVER_PARAMETER),
         limits: { maxQueuedFrames: 10_000, maxQueuedBytes: 4 * 1024 * 1024, rebuildTimeoutMs: 20_000, ...limits },
         waitUntil,
         redact: upstream.redact,

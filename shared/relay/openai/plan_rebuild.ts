@@ -7,6 +7,8 @@ export interface RebuildPlan {
   readonly creates: ReadonlyMap<string, RealtimeEvent & { readonly item: RebuildItem }>;
   /** What the client may not know. */
   readonly notices: readonly RealtimeEvent[];
+  /** What the client asked for and the upstream before did not confirm. */
+  readonly repeated: readonly RealtimeEvent[];
   /** What is still due, to be asked for again. */
   readonly due: readonly DueResponse[];
   /** Responses that cannot be asked for again: what was asked went with the audio. */
@@ -33,6 +35,7 @@ export function planRebuild(record: SessionRecord): RebuildPlan {
   return {
     creates: new Map(creates),
     notices: [...cutOff(record.due), ...lastTurn(record, items)],
+    repeated: record.pending,
     due: again.map(({ create, retries }) => ({ create, responseId: null, itemIds: [], retries: retries + 1 })),
     lost: record.due.filter((due) => !again.includes(due)),
   };

@@ -14,6 +14,8 @@ type Json = Readonly<Record<string, unknown>>;
 
 /** A `response.done` that is longer than this is not kept to be told again. */
 const MAX_END_LENGTH = 64 * 1024;
+/** An event of the client that is longer is not kept for the time until it is confirmed. */
+const MAX_PENDING_LENGTH = 32 * 1024;
 /** Responses that may be due at once; what is asked for beyond that is not asked for again. */
 const MAX_DUE = 16;
 /** Begins the ids of events that had none: their answers are told apart by it, and clients are not shown it. */
@@ -68,9 +70,8 @@ export class Recorder implements Stage {
   /** How many `session.updated` are still to come that answer what is not the client's. */
   #foreignUpdates = 0;
   #ownIds = 0;
-  /** What was asked of the upstream and is not answered, by the id of the event, the oldest first. */
-  readonly #updates = new Map<string, RealtimeEvent>();
-  readonly #creates = new Map<string, RealtimeEvent>();
+  /** Updates and new items that were asked of the upstream and are not confirmed, by the id of the event, the oldest first. */
+  readonly #pending = new Map<string, RealtimeEvent>();
   /** Of responses that have not ended: to which one an item belongs, what it says, how much audio it has, where it was cut. */
   readonly #responseOf = new Map<string, string>();
   readonly #transcripts = new Map<string, string>();
@@ -101,12 +102,6 @@ export class Recorder implements Stage {
     return record;
   }
 
-  /** What is recorded so far, for another upstream of the same connection. */
-  get record(): SessionRecord {
-    const { items } = this.#conversation;
-    return { items, config: this.#config, due: this.#due, lastEnd: this.#lastEnd, told: true };
-  }
-
   /**
    * Records from now on, what an upstream says that has the conversation as text. `updates`: how many `session.update` are
    * under way that are not the client's.
@@ -117,15 +112,16 @@ export class Recorder implements Stage {
     this.#onceSpoken = new Set(this.#conversation.items.filter(({ audioMs }) => audioMs > 0).map(({ id }) => id));
   }
 
-  /** The upstream is gone. Gives what it was asked for and had not confirmed, but for the responses, which stay due. */
-  stop(): readonly RealtimeEvent[] {
-    const unconfirmed = [...this.#updates.values(), ...this.#creates.values()];
+  /** The upstream is gone. Gives what is recorded so far, for another one of the same connection. */
+  stop(): SessionRecord {
+    const pending = [...this.#pending.values()];
     this.#isLive = false;
     this.#isSpeaking = false;
-    for (const pending of [this.#updates, this.#creates, this.#untranscribed, this.#responseOf]) pending.clear();
+    for (const awaited of [this.#pending, this.#untranscribed, this.#responseOf]) awaited.clear();
     for (const said of [this.#transcripts, this.#audioBytes, this.#cutAtMs, this.#hidden]) said.clear();
     this.#conversation = new RecordedConversation(this.#limits, this.#conversation.items);
-    return unconfirmed;
+    const { items } = this.#conversation;
+    return { items, config: this.#config, due: this.#due, pending, lastEnd: this.#lastEnd, told: true };
   }
 
   /** These responses are due now, and no other. */
@@ -149,6 +145,11 @@ export class Recorder implements Stage {
     this.#audioBytes.set(id, (this.#audioBytes.get(id) ?? 0) + Math.floor(length * 3 / 4));
   }
 
+  /** Resolves once all that was recorded is stored; `undefined` where it is. */
+  saved(): Promise<void> | undefined {
+    return this.#writer.saved();
+  }
+
   /** Calls `quiet` once no turn is under way: nobody speaks, nothing is due, and no call is without its output. */
   onQuiet(quiet: () => void): void {
     this.#onQuiet = quiet;
@@ -169,10 +170,12 @@ export class Recorder implements Stage {
     if (!ANSWERED.has(event.type)) return event;
     const id = typeof event.event_id === "string" ? event.event_id : this.#idPrefix + ++this.#ownIds;
     const named = event.event_id === id ? event : { ...event, event_id: id };
-    if (event.type === "session.update") this.#updates.set(id, named);
-    else if (event.type === "conversation.item.create") this.#creates.set(id, named);
-    // Not waited for: the answer takes longer, and its first event waits for this.
-    else this.#askedFor(named);
+    // What is stored here is not waited for: the answer takes longer, and its first event waits for this.
+    if (event.type === "response.create") this.#askedFor(named);
+    else {
+      this.#pending.set(id, named);
+      this.#savePending();
+    }
     return named;
   }
 
@@ -243,13 +246,15 @@ export class Recorder implements Stage {
   }
 
   #updated(): void {
-    const [oldest] = this.#updates;
-    if (this.#foreignUpdates > 0) this.#foreignUpdates--;
-    else if (oldest !== undefined) {
-      this.#updates.delete(oldest[0]);
-      this.#config = mergeConfig(this.#config, oldest[1].session as Json);
-      this.#save({ config: this.#config });
+    if (this.#foreignUpdates > 0) {
+      this.#foreignUpdates--;
+      return;
     }
+    const oldest = this.#pending.entries().find(([_, { type }]) => type === "session.update");
+    if (oldest === undefined) return;
+    this.#pending.delete(oldest[0]);
+    this.#config = mergeConfig(this.#config, (oldest[1].session ?? {}) as Json);
+    this.#savePending({ config: this.#config });
   }
 
   #added({ item, previous_item_id: previousId }: ItemEvent): void {
@@ -266,18 +271,19 @@ export class Recorder implements Stage {
     if (kept === null && item.role === "user" && this.#transcribes()) this.#untranscribed.add(id);
     this.#conversation.add(id, kept, previousId);
     this.#lastEnd = null;
-    this.#save({ lastEnd: null });
+    this.#savePending({ lastEnd: null });
   }
 
   /** The event that created an item has its answer: the one that named it, else the oldest that named none. */
   #confirmed(id: string): void {
     let unnamed: string | undefined;
-    for (const [eventId, { item }] of this.#creates) {
+    for (const [eventId, { type, item }] of this.#pending) {
+      if (type !== "conversation.item.create") continue;
       const own = (item as Json | undefined)?.id;
-      if (own === id) return void this.#creates.delete(eventId);
+      if (own === id) return void this.#pending.delete(eventId);
       if (own === undefined) unnamed ??= eventId;
     }
-    if (unnamed !== undefined) this.#creates.delete(unnamed);
+    if (unnamed !== undefined) this.#pending.delete(unnamed);
   }
 
   #completed({ item }: ItemEvent): void {
@@ -395,8 +401,7 @@ export class Recorder implements Stage {
     const error = event.error as Json | undefined;
     const id = error?.event_id;
     if (typeof id !== "string") return event;
-    this.#updates.delete(id);
-    this.#creates.delete(id);
+    if (this.#pending.delete(id)) this.#savePending();
     this.#drop(({ create, responseId }) => responseId === null && create.event_id === id);
     return id.startsWith(OWN_ID) ? { ...event, error: { ...error, event_id: null } } : event;
   }
@@ -411,8 +416,12 @@ export class Recorder implements Stage {
     this.#writer.add({ ...this.#conversation.takeChanges(), ...changes });
   }
 
+  #savePending(changes: SessionChanges = {}): void {
+    this.#save({ ...changes, pending: [...this.#pending.values()].filter(isKept) });
+  }
+
   #tellQuiet(): void {
-    const isQuiet = this.#due.length + this.#creates.size + this.#untranscribed.size === 0 && !this.#isSpeaking &&
+    const isQuiet = this.#due.length + this.#pending.size + this.#untranscribed.size === 0 && !this.#isSpeaking &&
       !this.#hasOpenCall();
     if (!isQuiet) return;
     const quiet = this.#onQuiet;
@@ -449,6 +458,14 @@ export class Recorder implements Stage {
   #audio(side: "input" | "output"): Json {
     return (this.#session.audio as Record<string, Json> | undefined)?.[side] ?? {};
   }
+}
+
+/** Whether an event may be kept: not one with audio, or with an image, or of a size that only these have. */
+function isKept(event: RealtimeEvent): boolean {
+  const { content } = event.item as { content?: unknown } | undefined ?? {};
+  const isText = !Array.isArray(content) ||
+    content.every((part: Json | null) => part?.type === "input_text" || part?.type === "output_text");
+  return isText && JSON.stringify(event).length <= MAX_PENDING_LENGTH;
 }
 
 /** The events of a client to which an answer is expected. */

@@ -6,6 +6,7 @@ import type { RealtimeEvent } from "./stage.ts";
 interface ClaimedRow {
   readonly config: Readonly<Record<string, unknown>> | null;
   readonly due: readonly DueResponse[];
+  readonly pending: readonly RealtimeEvent[];
   readonly last_end: RealtimeEvent | null;
   readonly told: boolean;
   readonly items: readonly (Omit<KeptItem, "audioMs"> & { readonly audio_ms: number })[];
@@ -21,17 +22,18 @@ export function rpcSessionStore(call: RpcCall): SessionStore {
   return {
     async claim(key, owner) {
       const row = await call("relay_claim_conversation", argsOf(key, owner)) as ClaimedRow;
-      const { config, due, last_end: lastEnd, told } = row;
+      const { config, due, pending, last_end: lastEnd, told } = row;
       const items = row.items.map(({ audio_ms: audioMs, ...item }) => ({ ...item, audioMs }));
-      return { config, due, lastEnd, told, items };
+      return { config, due, pending, lastEnd, told, items };
     },
-    async save(key, owner, { put = [], remove = [], config, due, lastEnd, told }) {
+    async save(key, owner, { put = [], remove = [], config, due, pending, lastEnd, told }) {
       const changes = {
         put: put.map(asRow),
         remove,
         // As texts: jsonb, which the call is made of, does not hold all that JSON may.
         ...config !== undefined && { config: jsonOrNull(config) },
         ...due !== undefined && { due: JSON.stringify(due) },
+        ...pending !== undefined && { pending: JSON.stringify(pending) },
         ...lastEnd !== undefined && { last_end: jsonOrNull(lastEnd) },
         ...told !== undefined && { told },
       };

@@ -35,6 +35,8 @@ export interface SessionState {
   /** What the client has set by `session.update`, all in one, as it went upstream; `null` for nothing. */
   readonly config: Readonly<Record<string, unknown>> | null;
   readonly due: readonly DueResponse[];
+  /** Events of the client that change the session or add an item, and that the upstream has not confirmed. */
+  readonly pending: readonly RealtimeEvent[];
   /** The `response.done` behind which nothing has been recorded yet. */
   readonly lastEnd: RealtimeEvent | null;
   /** Whether the client has surely been sent all that was recorded. */
@@ -55,7 +57,14 @@ export interface SessionChanges extends Partial<SessionState> {
 }
 
 /** The record of a session nobody has begun. */
-export const EMPTY_RECORD: SessionRecord = { config: null, due: [], lastEnd: null, told: true, items: [] };
+export const EMPTY_RECORD: SessionRecord = {
+  config: null,
+  due: [],
+  pending: [],
+  lastEnd: null,
+  told: true,
+  items: [],
+};
 
 /**
  * Where conversations are kept for those who come back. It promises:

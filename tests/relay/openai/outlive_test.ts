@@ -1,5 +1,6 @@
 import { assert, assertEquals } from "@std/assert";
 import { memorySessionStore } from "../../../shared/relay/openai/memory_session_store.ts";
+import { HAND_OVER_FRAME } from "../../../shared/protocol/relay_frames.ts";
 import type { SessionStore } from "../../../shared/relay/openai/session_store.ts";
 import { eventually } from "../../support/eventually.ts";
 import { encodeAudio } from "../openai_realtime_server/base64_audio.ts";
@@ -349,6 +350,52 @@ Deno.test("what the client asked of an upstream that was lost is asked of the ne
   await client.next("response.done");
   assertEquals(isolates.upstream().transcript, ["user: hello", 'assistant: Answer 1: I heard "hello".']);
   assertEquals(isolates.upstream().config.instructions, "Be kind.");
+});
+
+Deno.test("what an upstream had not confirmed when its isolate was lost is asked of the next", async () => {
+  await using isolates = await startIsolates();
+  const before = await isolates.start().talk();
+  await configure(before);
+  isolates.upstream().stall();
+  before.send({ type: "session.update", session: { type: "realtime", instructions: "Be kind." } });
+  before.say("hello");
+  before.send({
+    type: "conversation.item.create",
+    item: { type: "message", role: "user", content: [{ type: "input_audio", audio: encodeAudio(speak("hm")) }] },
+  });
+  before.send({ type: "response.create" });
+  await eventually("it arrives", () => isolates.upstream().received.length === 5);
+  breakOff(before);
+  await using after = await isolates.start().talk();
+  await after.next("response.done");
+  assertEquals(isolates.upstream().transcript, ["user: hello", 'assistant: Answer 1: I heard "hello".']);
+  assertEquals(isolates.upstream().config.instructions, "Be kind.");
+  assertEquals(after.all("conversation.item.added").length, 2);
+});
+
+Deno.test("a client that is told before a hand-over loses nothing of what it sends until it has heard of it", async () => {
+  await using isolates = await startIsolates();
+  const relay = isolates.start();
+  const client = await relay.talk("session=talk&hand_over=announced");
+  const frames: string[] = [];
+  client.socket.socket.addEventListener("message", ({ data }) => frames.push(data));
+  await configure(client);
+  await client.ask("one");
+  relay.isolate.drain("cpu");
+  await eventually("it is told", () => frames.includes(HAND_OVER_FRAME));
+  client.say("two");
+  client.send({ type: "response.create" });
+  client.socket.send(HAND_OVER_FRAME);
+  client.say("too late");
+  assertEquals((await client.socket.closed).code, 1012);
+  await using after = await isolates.start().talk();
+  await after.next("session.updated");
+  assertEquals(isolates.upstream().transcript.slice(0, 3), [
+    "user: one",
+    'assistant: Answer 1: I heard "one".',
+    "user: two",
+  ]);
+  assertEquals(frames.filter((frame) => frame === HAND_OVER_FRAME).length, 1);
 });
 
 Deno.test("of two connections with one session the newer goes on, on the same isolate and on another", async () => {

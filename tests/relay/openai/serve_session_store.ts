@@ -24,7 +24,7 @@ export function serveSessionStore(store: SessionStore = memorySessionStore()): S
       };
     },
     relay_save_conversation({ member, session, holder, changes }) {
-      const { put, remove, told, config, due, last_end: lastEnd } = changes;
+      const { put, remove, told, config, due, pending, last_end: lastEnd } = changes;
       return store.save({ userId: member, sessionId: session }, holder, {
         put: put.map(({ id, place, item, audio_ms: audioMs }: Json) => ({
           id,
@@ -36,6 +36,7 @@ export function serveSessionStore(store: SessionStore = memorySessionStore()): S
         ...told !== undefined && { told },
         ...config !== undefined && { config: JSON.parse(config) },
         ...due !== undefined && { due: JSON.parse(due) },
+        ...pending !== undefined && { pending: JSON.parse(pending) },
         ...lastEnd !== undefined && { lastEnd: JSON.parse(lastEnd) },
       });
     },
