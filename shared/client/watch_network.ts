@@ -8,7 +8,8 @@ export interface NetworkWatch {
 
 /** The page, where there is one; elsewhere these events never come. */
 export const pageWatch: NetworkWatch = {
-  events: globalThis,
+  // Node's global scope takes no listeners.
+  events: "addEventListener" in globalThis ? globalThis : new EventTarget(),
   isVisible: () => (globalThis as { document?: { visibilityState: string } }).document?.visibilityState !== "hidden",
 };
 

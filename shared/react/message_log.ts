@@ -1,6 +1,5 @@
 import type { AckFrame, LogFrame, Message } from "../protocol/chat_server_frames.ts";
-import type { ChatError } from "../client/chat_error.ts";
-import type { OutgoingFrame } from "../client/outbox_storage.ts";
+import type { ChatError, OutgoingFrame } from "../client/mod.ts";
 
 /** A message as a list shows it: one of the log, or one that is on its way there. */
 export interface ShownMessage extends Omit<Message, "seq"> {

@@ -1,10 +1,13 @@
 import type { AckFrame, LogFrame, PresentMember } from "../protocol/chat_server_frames.ts";
-import type { Chat, MessageOptions } from "../client/chat.ts";
-import { ChatError } from "../client/chat_error.ts";
-import type { ChatEvents } from "../client/chat_events.ts";
-import type { ChatStatus } from "../client/link_keeper.ts";
+import {
+  type Chat,
+  ChatError,
+  type ChatEvents,
+  type ChatStatus,
+  type MessageOptions,
+  type OutgoingFrame,
+} from "../client/mod.ts";
 import { mayBeIgnored } from "../client/may_be_ignored.ts";
-import type { OutgoingFrame } from "../client/outbox_storage.ts";
 import { MessageLog, type ShownMessage } from "./message_log.ts";
 
 /** What a view of a room shows at one moment. It never changes: what is new is another one. */

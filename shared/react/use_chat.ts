@@ -1,9 +1,13 @@
 // @ts-types="@types/react"
 import { useEffect, useRef, useState } from "react";
-import type { Chat } from "../client/chat.ts";
-import { type ChatOptions, connectChat } from "../client/connect_chat.ts";
-import { memoryStorage, type OutboxStorage } from "../client/outbox_storage.ts";
-import type { TokenReason } from "../client/transport.ts";
+import {
+  type Chat,
+  type ChatOptions,
+  connectChat,
+  memoryStorage,
+  type OutboxStorage,
+  type TokenReason,
+} from "../client/mod.ts";
 import { useLatest } from "./use_latest.ts";
 
 /** What `useChat` is given: the options of `connectChat`, of which `url`, `token`, `room` and `user` may change. */

@@ -1,7 +1,6 @@
 // @ts-types="@types/react"
 import { useEffect } from "react";
-import type { Chat } from "../client/chat.ts";
-import type { ChatEvents } from "../client/chat_events.ts";
+import type { Chat, ChatEvents } from "../client/mod.ts";
 import { useLatest } from "./use_latest.ts";
 
 /** Calls the newest `listener` for each event of that name while the component is there: see `ChatEvents`. */

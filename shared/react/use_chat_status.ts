@@ -1,7 +1,6 @@
 // @ts-types="@types/react"
 import { useCallback, useSyncExternalStore } from "react";
-import type { Chat } from "../client/chat.ts";
-import type { ChatStatus } from "../client/link_keeper.ts";
+import type { Chat, ChatStatus } from "../client/mod.ts";
 
 const NONE: ChatStatus = { status: "connecting" };
 const stay = () => () => {};

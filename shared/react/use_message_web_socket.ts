@@ -1,5 +1,4 @@
-import type { Chat } from "../client/chat.ts";
-import type { ChatStatus } from "../client/link_keeper.ts";
+import type { Chat, ChatStatus } from "../client/mod.ts";
 import type { RoomViewOptions } from "./room_view.ts";
 import { useChat, type UseChatOptions } from "./use_chat.ts";
 import { useChatStatus } from "./use_chat_status.ts";

@@ -1,8 +1,7 @@
 // @ts-types="@types/react"
 import { useEffect, useMemo, useSyncExternalStore } from "react";
 import type { AckFrame } from "../protocol/chat_server_frames.ts";
-import type { Chat } from "../client/chat.ts";
-import { ChatError } from "../client/chat_error.ts";
+import { type Chat, ChatError } from "../client/mod.ts";
 import { mayBeIgnored } from "../client/may_be_ignored.ts";
 import { type RoomState, RoomView, type RoomViewOptions } from "./room_view.ts";
 
