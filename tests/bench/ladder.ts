@@ -1,4 +1,3 @@
-import process from "node:process";
 import { memoryBus } from "../../shared/bus/memory_bus.ts";
 import { RateLimiter } from "../../shared/connection/rate_limiter.ts";
 import { utf8Length } from "../../shared/connection/utf8_length.ts";
@@ -10,6 +9,7 @@ import { memoryStore } from "../../shared/store/memory_store.ts";
 import type { LogEvent, Store, Write } from "../../shared/store/store.ts";
 import { inProcessChat, type StandInSocket } from "../support/in_process_chat.ts";
 import { userId } from "../support/serve_chat.ts";
+import { cpuUsedUs, readCpu } from "./cpu_clock.ts";
 import { markedText } from "./load/marked_text.ts";
 import { median } from "./median.ts";
 import { MESSAGE_BYTES, SENDERS } from "./stand.ts";
@@ -60,13 +60,12 @@ export async function benchLadder({ rounds, log }: LadderOptions): Promise<Secti
 /** CPU of this process for one time, in microseconds. */
 async function measure({ run, times = 1 }: Step, from: number): Promise<number> {
   const calls = TIMES / times;
-  const before = process.cpuUsage();
+  const before = await readCpu(Deno.pid);
   for (let n = from; n < from + calls; n++) {
     const pending = run(n);
     if (pending instanceof Promise) await pending;
   }
-  const { user, system } = process.cpuUsage(before);
-  return (user + system) / TIMES;
+  return cpuUsedUs(before, await readCpu(Deno.pid)) / TIMES;
 }
 
 function singleSteps(): Step[] {
