@@ -1,4 +1,4 @@
-import { ERROR_CODES, type ErrorCode } from "../protocol/codes.ts";
+import { type ErrorCode, isRetryableError } from "../protocol/codes.ts";
 
 /**
  * What goes wrong without a server saying so: the client was closed (`closed`), the connection ended or never came about
@@ -52,5 +52,5 @@ const RETRYABLE_HERE: ReadonlySet<string> = new Set<ClientErrorCode>([
 
 /** Whether what was refused with `code` may succeed later; a code that nobody knows counts as final. */
 export function isRetryable(code: string): boolean {
-  return Object.hasOwn(ERROR_CODES, code) ? ERROR_CODES[code as ErrorCode].retryable : RETRYABLE_HERE.has(code);
+  return isRetryableError(code) || RETRYABLE_HERE.has(code);
 }
