@@ -55,6 +55,7 @@ async function converseThroughEnds(): Promise<void> {
   assert(killing.kills > 0 && openAi.sessions.length > 1, told);
   assertEquals(transcript, openAi.sessions.at(-1)!.transcript, told);
   assertTurns(transcript, told);
+  assertEquals(opened.errors(), [], told);
   assert(!local.logged.join("\n").includes(KEY), "the key is in a log line");
   const seen = new TextDecoder().decode(await new Blob(front.said as BlobPart[]).arrayBuffer());
   assert(seen.includes("response.done") && !seen.includes(KEY), "the key is in a frame");

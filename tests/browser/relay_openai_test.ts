@@ -39,6 +39,7 @@ async function talkOnPage(): Promise<void> {
   }
   assertEquals(openAi.sessions.map(({ transcript }) => transcript), openAi.sessions.map(() => WHAT_WAS_SAID));
   assertEquals(openAi.sessions.flatMap(({ refusals }) => refusals), []);
+  assertEquals(opened.errors(), []);
   const seen = new TextDecoder().decode(await new Blob(relayFront.said as BlobPart[]).arrayBuffer());
   assert(seen.includes("response.done") && !seen.includes(KEY), "the key is in a frame");
 }

@@ -29,6 +29,12 @@ const DELTAS_BEFORE_WAIT = 3;
 const HEARD_MS = 60;
 const PROBE = "probe";
 const DONE = 1000;
+/** What a turn that goes on behind a lost connection may be told: it has gone on already, or its speech is to be spoken again. */
+const OF_REPEATED_TURNS: ReadonlySet<string> = new Set([
+  "conversation_already_has_active_response",
+  "response_cancel_not_active",
+  "response_lost",
+]);
 /** What the client says of a connection that is refused, and of an event for one that ends: it comes back, and sends it again. */
 const OF_LOST_CONNECTIONS: ReadonlySet<string> = new Set([
   "unknown error",
@@ -237,7 +243,7 @@ class RunningConversation {
     if (id === PROBE) this.#isReady = true;
     // What was cut off was asked for again; what was said became text, which is not cut.
     else if (id?.startsWith("cut_")) this.#cut.add(id.slice(4));
-    else if (code !== "conversation_already_has_active_response" && code !== "response_cancel_not_active") {
+    else if (!OF_REPEATED_TURNS.has(code ?? "")) {
       this.#errors.push(`${code}: ${message}`);
     }
   }
