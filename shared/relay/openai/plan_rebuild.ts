@@ -16,7 +16,7 @@ export interface RebuildPlan {
 }
 
 /** How often a response is asked for again, should each upstream or isolate be lost while it is under way. */
-const MAX_RETRIES = 5;
+export const MAX_RETRIES = 5;
 
 /**
  * Plans how to rebuild a conversation and what to say of it.

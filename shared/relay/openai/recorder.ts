@@ -1,4 +1,6 @@
+import { holdsMedia } from "./holds_media.ts";
 import { mergeConfig } from "./merge_config.ts";
+import { MAX_RETRIES } from "./plan_rebuild.ts";
 import { rebuildItem, truncateMessage } from "./rebuild_item.ts";
 import { type ConversationLimits, RecordedConversation } from "./recorded_conversation.ts";
 import type { DueResponse, SessionChanges, SessionRecord } from "./session_store.ts";
@@ -12,10 +14,8 @@ export interface RecorderOptions extends SessionWriterOptions {
 
 type Json = Readonly<Record<string, unknown>>;
 
-/** A `response.done` that is longer than this is not kept to be told again. */
-const MAX_END_LENGTH = 64 * 1024;
-/** An event of the client that is longer is not kept for the time until it is confirmed. */
-const MAX_PENDING_LENGTH = 32 * 1024;
+/** An event that is longer is not kept to be asked, or told, again. */
+const MAX_KEPT_LENGTH = 64 * 1024;
 /** Responses that may be due at once; what is asked for beyond that is not asked for again. */
 const MAX_DUE = 16;
 /** Begins the ids of events that had none: their answers are told apart by it, and clients are not shown it. */
@@ -383,8 +383,7 @@ export class Recorder implements Stage {
     }
     this.#due = this.#due.filter(({ responseId }) => responseId !== response.id);
     const isOutOfBand = response.conversation_id === null;
-    const isShort = JSON.stringify(event).length <= MAX_END_LENGTH;
-    this.#lastEnd = isOutOfBand ? this.#lastEnd : isShort ? event : null;
+    if (!isOutOfBand) this.#lastEnd = isKept(event) ? event : null;
     this.#save({ due: this.#due, lastEnd: this.#lastEnd });
   }
 
@@ -413,7 +412,8 @@ export class Recorder implements Stage {
   }
 
   #save(changes: SessionChanges = {}): void {
-    this.#writer.add({ ...this.#conversation.takeChanges(), ...changes });
+    const due = changes.due?.map(keptDue);
+    this.#writer.add({ ...this.#conversation.takeChanges(), ...changes, ...due && { due } });
   }
 
   #savePending(changes: SessionChanges = {}): void {
@@ -460,12 +460,16 @@ export class Recorder implements Stage {
   }
 }
 
-/** Whether an event may be kept: not one with audio, or with an image, or of a size that only these have. */
+/** Whether an event may be kept: not one with audio or an image, nor one of a size that only these have. */
 function isKept(event: RealtimeEvent): boolean {
-  const { content } = event.item as { content?: unknown } | undefined ?? {};
-  const isText = !Array.isArray(content) ||
-    content.every((part: Json | null) => part?.type === "input_text" || part?.type === "output_text");
-  return isText && JSON.stringify(event).length <= MAX_PENDING_LENGTH;
+  return !holdsMedia(event) && JSON.stringify(event).length <= MAX_KEPT_LENGTH;
+}
+
+/** What is kept of a response that is due: one that was asked for by audio cannot be asked for again. */
+function keptDue(due: DueResponse): DueResponse {
+  if (isKept(due.create)) return due;
+  const { type, event_id } = due.create;
+  return { ...due, create: { type, event_id }, retries: MAX_RETRIES };
 }
 
 /** The events of a client to which an answer is expected. */

@@ -232,6 +232,22 @@ Deno.test("spoken turns go on as their transcripts, what was cut as far as it wa
   assert(!kept.includes('audio":"') && kept.length < 3_000, "no audio is kept");
 });
 
+Deno.test("a response that was asked for by audio is not kept, and told to be lost", async () => {
+  await using isolates = await startIsolates();
+  const before = await isolates.start().talk();
+  await configure(before);
+  const audio = encodeAudio(speak("count to 3 and wait"));
+  const input = [{ type: "message", role: "user", content: [{ type: "input_audio", audio }] }];
+  before.send({ type: "response.create", event_id: "mine", response: { conversation: "none", input } });
+  await before.next("response.output_text.delta");
+  breakOff(before);
+  await using after = await isolates.start().talk();
+  assertEquals((await after.next("response.done")).response.status, "cancelled");
+  assertEquals((await after.next("error")).error.event_id, "mine");
+  const kept = JSON.stringify(await isolates.store.claim({ userId: ADA, sessionId: "talk" }, crypto.randomUUID()));
+  assert(!kept.includes(audio.slice(0, 40)));
+});
+
 Deno.test("what is still being heard when a hand-over comes can be cut after it", async () => {
   await using isolates = await startIsolates();
   const first = isolates.start();
