@@ -27,9 +27,12 @@ const FLAGS = [
   "--disable-sync",
 ];
 
-/** Starts Chromium without a window. `executablePath` is the program, as `requires("chromium").path` gives it. */
-export async function openBrowser(executablePath: string): Promise<TestBrowser> {
-  const browser = await chromium.launch({ executablePath, args: FLAGS, timeout: 30_000 });
+/**
+ * Starts Chromium without a window. `executablePath` is the program, as `requires("chromium").path` gives it; `flags` are more
+ * of its own.
+ */
+export async function openBrowser(executablePath: string, flags: readonly string[] = []): Promise<TestBrowser> {
+  const browser = await chromium.launch({ executablePath, args: [...FLAGS, ...flags], timeout: 30_000 });
   return {
     async newPage(options) {
       const context = await browser.newContext(options);

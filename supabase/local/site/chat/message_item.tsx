@@ -112,7 +112,7 @@ function Actions(
           {EMOJI.map((emoji) => (
             <button
               key={emoji}
-              className="plain"
+              className="plain emoji"
               type="button"
               aria-label={`React with ${emoji}`}
               onClick={() => act(() => onReact(emoji))}
@@ -184,7 +184,7 @@ function Reactions(
             title={users.map(names.of).join(", ")}
             onClick={() => onReact(emoji)}
           >
-            {emoji} {users.length}
+            <span className="emoji">{emoji}</span> {users.length}
           </button>
         </li>
       ))}
