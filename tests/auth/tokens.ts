@@ -8,7 +8,7 @@ import { SHARED_SECRET } from "./auth_stand_in.ts";
 export interface SigningKey {
   readonly algorithm: string;
   readonly kid: string;
-  readonly privateKey: CryptoKey;
+  readonly privateKey: Awaited<ReturnType<typeof generateKeyPair>>["privateKey"];
   readonly publicJwk: Record<string, unknown>;
 }
 

@@ -16,7 +16,7 @@ function record(socket: RelaySocket) {
     socket.onerror =
     socket.onclose =
       tell("on");
-  for (const type of ["open", "message", "error", "close"]) socket.addEventListener(type, tell("listener"));
+  for (const type of ["open", "message", "error", "close"] as const) socket.addEventListener(type, tell("listener"));
   return events;
 }
 

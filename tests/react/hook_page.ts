@@ -25,12 +25,12 @@ declare global {
   var hook: MessageWebSocket;
   var shown: () => Shown;
   /** How often the component heard a message by `useChatEvent`. */
-  var heard: string[];
+  var bodies: string[];
   /** Bodies that the component has shown twice at once. */
   var doubled: string[];
 }
 
-globalThis.heard = [];
+globalThis.bodies = [];
 globalThis.doubled = [];
 
 let root: Root | undefined;
@@ -61,7 +61,7 @@ function Room({ maxWaiting, ...options }: Props) {
     random: () => 0.05,
     ...(maxWaiting !== undefined && { outbox: { maxMessages: maxWaiting } }),
   });
-  useChatEvent(hook.chat, "message", ({ body }) => globalThis.heard.push(body));
+  useChatEvent(hook.chat, "message", ({ body }) => globalThis.bodies.push(body));
   globalThis.hook = hook;
   const bodies = hook.messages.map(({ body }) => body);
   globalThis.doubled.push(...bodies.filter((body, i) => bodies.indexOf(body) < i));

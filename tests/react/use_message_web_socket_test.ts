@@ -104,7 +104,7 @@ const STEPS: Readonly<Record<string, (place: Place) => Promise<void>>> = {
     assertEquals(messages.map(({ body }) => body), ["one", "two"]);
     assertEquals(messages.map(({ key }) => key), waiting.messages.map(({ key }) => key));
     assert(await element?.isVisible(), "the element is there still");
-    assertEquals(await page.evaluate(() => globalThis.heard), ["one", "two"]);
+    assertEquals(await page.evaluate(() => globalThis.bodies), ["one", "two"]);
   },
 
   async "what is refused shows its code, and goes when it is retried or discarded"({ page, net, show, until }) {
