@@ -1,9 +1,9 @@
 import type { IncomingMessage, ServerResponse } from "node:http";
-import type { ServedFunction } from "./backends.ts";
 import { cpuTimeMs } from "./cpu_time.ts";
 import { isFromThisPage } from "./from_this_page.ts";
 import { pathOf, readBody } from "./incoming.ts";
 import type { Isolate } from "./isolate.ts";
+import type { IsolatePool } from "./isolate_pool.ts";
 import { sendProblem } from "./outgoing.ts";
 import type { Realtime } from "./realtime/start_realtime.ts";
 import type { StagedEnd, StagedFaults, StagedIsolate, StageView } from "./stage_view.ts";
@@ -13,7 +13,7 @@ export const STAGE_PREFIX = "/stage";
 
 /** What the stage looks at and plays with. */
 export interface StageOptions {
-  readonly functions: ReadonlyMap<string, Pick<ServedFunction, "pool">>;
+  readonly functions: ReadonlyMap<string, { readonly pool: IsolatePool }>;
   readonly realtime: Pick<Realtime, "faults">;
 }
 

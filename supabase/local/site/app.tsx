@@ -6,12 +6,6 @@ import { EchoView } from "./echo/echo_view.tsx";
 import { RelayView } from "./relay/relay_view.tsx";
 import { StageView } from "./stage/stage_view.tsx";
 
-/** What a view of a function is given. */
-export interface ViewProps {
-  readonly account: Account;
-  readonly user: User;
-}
-
 const TITLES = { chat: "Chat", echo: "Echo", relay: "Relay", stage: "Stage" };
 
 type ViewName = keyof typeof TITLES;

@@ -1,7 +1,7 @@
 import { useEffect, useMemo, useRef, useState } from "react";
 import { localStorageOutbox } from "../../../../shared/client/mod.ts";
 import { useChat, useRoom } from "../../../../shared/react/mod.ts";
-import type { ViewProps } from "../app.tsx";
+import type { ViewProps } from "../view_props.ts";
 import { ConnectionPanel } from "../socket/connection_panel.tsx";
 import { FrameLog } from "../socket/frame_log.ts";
 import { Frames } from "../socket/frames.tsx";

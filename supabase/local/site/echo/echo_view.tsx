@@ -1,5 +1,5 @@
 import { type FormEvent, useEffect, useRef, useState } from "react";
-import type { ViewProps } from "../app.tsx";
+import type { ViewProps } from "../view_props.ts";
 import { ConnectionPanel } from "../socket/connection_panel.tsx";
 import { Frames } from "../socket/frames.tsx";
 import { functionAddress, type SocketAddress } from "../socket/function_address.ts";
