@@ -130,9 +130,6 @@ async function start(options: LocalOptions, stack: AsyncDisposableStack): Promis
   const keys = options.keys ?? await createKeys();
   const openAi = await openAiVariables(options, stack);
   const site = serveSite(SITE, new URL("deno.json", SITE));
-  // The first bundle on a machine downloads the bundler: better now than when someone waits for the page, who is also
-  // told why it failed.
-  if (options.watch) site.read("/main.js").catch(() => {});
   const functions = await functionsOf(options);
   const served = new Map<string, ServedFunction>();
   for (const config of functions) {
@@ -179,6 +176,9 @@ async function start(options: LocalOptions, stack: AsyncDisposableStack): Promis
   });
   onProgress("waiting for the functions to answer");
   await warm;
+  // Better now than when someone waits for the page, who is also told why it failed; the first one on a machine downloads
+  // the bundler.
+  if (options.watch) site.read("/main.js").catch(() => {});
   stack.defer(() => gateway.close()); // First of all: what runs behind it then has no more callers.
   if (options.watch) {
     const folders = [...functions.map(({ entrypoint }) => new URL(".", entrypoint)), new URL("shared/", ROOT)];

@@ -285,6 +285,18 @@ const STEPS: Readonly<Record<string, (place: Place) => Promise<void>>> = {
     }
   },
 
+  async "all of it is six requests of less than 180 KB, gzipped"({ browser, local }) {
+    await using opened = await browser.newPage();
+    const bodies: Promise<Uint8Array>[] = [];
+    opened.page.on("response", (response) => bodies.push(response.body()));
+    await opened.page.goto(local.url, { waitUntil: "networkidle" });
+    await opened.page.locator("#sign-in").waitFor();
+    const sizes = await Promise.all(bodies.map(async (body) => await gzipBytes(await body)));
+    assertEquals(sizes.length, 6, "page, style, script, settings, and its icon twice");
+    const total = sizes.reduce((sum, size) => sum + size, 0);
+    assert(total < 180_000, `The page has ${total} bytes`);
+  },
+
   async "a page of a foreign origin is refused, and learns why"({ browser, local }) {
     await using foreign = servePlainPage();
     await using opened = await browser.newPage();
@@ -369,6 +381,11 @@ async function axeFindings(page: Page): Promise<string[]> {
   return violations.flatMap(({ id, nodes }) =>
     nodes.map(({ html, failureSummary }) => `${id}: ${html}: ${failureSummary}`)
   );
+}
+
+async function gzipBytes(bytes: Uint8Array): Promise<number> {
+  const stream = new Blob([new Uint8Array(bytes)]).stream().pipeThrough(new CompressionStream("gzip"));
+  return (await new Response(stream).arrayBuffer()).byteLength;
 }
 
 function servePlainPage(): { url: string } & AsyncDisposable {
