@@ -13,10 +13,12 @@ import { openRelayPage } from "./open_relay_page.ts";
 const SEED = seedOfRun();
 const KEY = "sk-of-the-server-alone";
 /** More with `TURNS=…`: 100 are a conversation of ten minutes at a turn every six seconds. */
-const TURNS = Number(Deno.env.get("TURNS") ?? 8);
+const TURNS = Number(Deno.env.get("TURNS") ?? 12);
 /** Isolates hand over at 80 % of this. */
 const WALL_CLOCK_MS = 4_000;
-const KILL_EVERY_MS = 4_000;
+const KILL_EVERY_MS = 3_000;
+/** Before even a short conversation is over. */
+const FIRST_KILL_MS = 600;
 
 const chromium = requires("chromium");
 
@@ -84,7 +86,7 @@ function assertTurns(transcript: readonly string[], told: string): void {
 function killNowAndThen(local: TestLocal, random: () => number): Disposable & { readonly kills: number } {
   let kills = 0;
   let timer: ReturnType<typeof setTimeout>;
-  const plan = () => {
+  const plan = (delayMs: number) => {
     timer = setTimeout(() => {
       const isolates = local.isolates().filter((isolate) => isolate.function === "relay");
       const victim = isolates[Math.floor(random() * isolates.length)];
@@ -92,10 +94,10 @@ function killNowAndThen(local: TestLocal, random: () => number): Disposable & { 
         local.killIsolate(victim.id);
         kills++;
       }
-      plan();
-    }, KILL_EVERY_MS * (0.5 + random()));
+      plan(KILL_EVERY_MS * (0.5 + random()));
+    }, delayMs);
   };
-  plan();
+  plan(FIRST_KILL_MS);
   return {
     get kills() {
       return kills;
