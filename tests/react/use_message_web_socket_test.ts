@@ -6,7 +6,7 @@ import { openBrowser } from "../support/open_browser.ts";
 import { requires } from "../support/requires.ts";
 import { serve } from "../support/serve.ts";
 import { testAuthenticator, userId } from "../support/serve_chat.ts";
-import { ChatNet, opened } from "../client/chat_net.ts";
+import { ChatNet, opened, record } from "../client/chat_net.ts";
 import type { Props, Shown } from "./hook_page.ts";
 
 const chromium = requires("chromium");
@@ -167,6 +167,32 @@ const STEPS: Readonly<Record<string, (place: Place) => Promise<void>>> = {
     assertEquals(await page.evaluate(() => globalThis.hook.send("nobody's").catch(({ code }) => code)), "closed");
     await eventually("no connection", async () => await connections() === 0);
     assert(net.proxy.accepted <= 6, "no more connections than there were users and rooms");
+  },
+
+  async "what has no ack goes to the next connection of the same user, and to no other user's"(place) {
+    const { page, net, show, until } = place;
+    const bob = await opened(net.client(3, { room: "lobby", token: () => jwt(3) }));
+    const heard = record(bob);
+    await show();
+    await until("it is open", ({ status }) => status === "open");
+    const { target } = net.proxy;
+    net.proxy.target = undefined;
+    net.proxy.cut();
+    await page.evaluate(() => void globalThis.hook.send("to the lobby").catch(() => {}));
+    await show({ room: "news" });
+    net.proxy.target = target;
+    await eventually("it came to the lobby", () => heard.bodies().includes("to the lobby"));
+    await until("the news are open", ({ status, messages }) => status === "open" && messages.length === 0);
+
+    net.proxy.target = undefined;
+    net.proxy.cut();
+    await page.evaluate(() => void globalThis.hook.send("by the first user").catch(() => {}));
+    await show({ room: "news", token: jwt(2) });
+    net.proxy.target = target;
+    await until("the other user is there", ({ userId: user }) => user === userId(2));
+    await page.evaluate(() => globalThis.hook.send("by the second user"));
+    const { messages } = await until("he wrote", ({ messages }) => messages.length > 0);
+    assertEquals(messages.map(({ body }) => body), ["by the second user"]);
   },
 
   async "a new token of the same user goes on with the connection there is"({ page, net, show, until }) {
