@@ -104,6 +104,8 @@ const STEPS: Readonly<Record<string, (place: Place) => Promise<void>>> = {
     assertEquals(messages.map(({ body }) => body), ["one", "two"]);
     assertEquals(messages.map(({ key }) => key), waiting.messages.map(({ key }) => key));
     assert(await element?.isVisible(), "the element is there still");
+    // An ack may come before the event.
+    await eventually("both are heard", () => page.evaluate(() => globalThis.bodies.length === 2));
     assertEquals(await page.evaluate(() => globalThis.bodies), ["one", "two"]);
   },
 
