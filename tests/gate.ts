@@ -65,12 +65,20 @@ function planAll(): TestGroup[] {
 
 async function runGroups(groups: readonly TestGroup[]): Promise<Report[]> {
   const reports: Report[] = [];
-  for (const { name, files, parallel } of groups) {
-    printHeading(`${name}: ${files.length} ${files.length === 1 ? "file" : "files"}`);
-    const args = ["--no-check", ...(parallel ? ["--parallel"] : [])];
-    reports.push(await runTests(files, { args, signal: deadline }));
-  }
+  for (const group of groups.filter(({ shares }) => !shares)) reports.push(await runGroup(group));
+  // Two at a time: these wait for servers and browsers more than they compute.
+  const waiting = groups.filter(({ shares }) => shares);
+  const runLane = async () => {
+    for (let group = waiting.shift(); group !== undefined; group = waiting.shift()) reports.push(await runGroup(group));
+  };
+  await Promise.all([runLane(), runLane()]);
   return reports;
+}
+
+function runGroup({ name, files, parallel, shares }: TestGroup): Promise<Report> {
+  printHeading(`${name}: ${files.length} ${files.length === 1 ? "file" : "files"}`);
+  const args = ["--no-check", ...(parallel ? ["--parallel"] : [])];
+  return runTests(files, { args, signal: deadline, output: shares ? "at end" : "inherit" });
 }
 
 function printHeading(text: string): void {

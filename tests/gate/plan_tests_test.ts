@@ -1,7 +1,7 @@
 import { assertEquals } from "@std/assert";
 import { findTestFiles, planTests } from "./plan_tests.ts";
 
-Deno.test("planTests() runs the architecture, then the units together, then each other folder, the slowest last", () => {
+Deno.test("planTests() runs the architecture, then the units together, then each other folder, the longest first", () => {
   const files = [
     "tests/browser/page_test.ts",
     "tests/auth/verify_token_test.ts",
@@ -15,11 +15,12 @@ Deno.test("planTests() runs the architecture, then the units together, then each
   assertEquals(groups.map(({ name, files, parallel }) => [name, files.length, parallel]), [
     ["architecture", 1, false],
     ["units", 2, true],
-    ["conformance", 1, false],
     ["integration", 1, false],
     ["browser", 1, false],
+    ["conformance", 1, false],
     ["deploy", 1, false],
   ]);
+  assertEquals(groups.filter(({ shares }) => !shares).map(({ name }) => name), ["architecture", "units"]);
   assertEquals(groups.flatMap(({ files }) => files).sort(), files.sort());
 });
 

@@ -15,8 +15,8 @@ export interface RunTestsOptions {
   readonly args?: readonly string[];
   /** What stops the run; it then counts as failed. */
   readonly signal?: AbortSignal;
-  /** Where the runner's own lines go; `inherit` unless given. */
-  readonly output?: "inherit" | "null";
+  /** Where the runner's own lines go: where this process's go, as they come or all at the end, or nowhere; `inherit` unless given. */
+  readonly output?: "inherit" | "at end" | "null";
 }
 
 /**
@@ -30,14 +30,11 @@ export async function runTests(files: readonly string[], options: RunTestsOption
   const folder = await Deno.makeTempDir({ prefix: "gate-" });
   try {
     const junitPath = `${folder}/junit.xml`;
-    const status = await new Deno.Command(Deno.execPath(), {
-      args: ["test", "-A", "--no-prompt", `--junit-path=${junitPath}`, ...args, ...files],
+    const status = await runDeno(["test", "-A", "--no-prompt", `--junit-path=${junitPath}`, ...args, ...files], {
       cwd,
-      stdin: "null",
-      stdout: output,
-      stderr: output,
       signal,
-    }).spawn().status;
+      output,
+    });
     const xml = await Deno.readTextFile(junitPath).catch(() => undefined);
     if (xml === undefined) return { passed: 0, failed: [describeCrash(status, signal)], skipped: [] };
     const root = new URL(`file://${cwd}/`);
@@ -47,6 +44,18 @@ export async function runTests(files: readonly string[], options: RunTestsOption
   } finally {
     await Deno.remove(folder, { recursive: true });
   }
+}
+
+async function runDeno(
+  args: string[],
+  { output, ...options }: Required<Pick<RunTestsOptions, "output" | "cwd">> & Pick<RunTestsOptions, "signal">,
+): Promise<Deno.CommandStatus> {
+  const io = output === "at end" ? "piped" : output;
+  const command = new Deno.Command(Deno.execPath(), { args, stdin: "null", stdout: io, stderr: io, ...options });
+  if (output !== "at end") return await command.spawn().status;
+  const { stdout, stderr, ...status } = await command.output();
+  await new Blob([stdout, stderr]).stream().pipeTo(Deno.stdout.writable, { preventClose: true });
+  return status;
 }
 
 /** A path as it is written from `folder`, however it was given. */
