@@ -26,9 +26,15 @@ export function usePinnedScroll<E extends HTMLElement>(
   const before = useRef({ firstKey, height: 0 });
   const lastTop = useRef(0);
 
-  const scrollToEnd = () => {
+  const moveTo = (top: number) => {
     const list = ref.current!;
-    list.scrollTop = list.scrollHeight;
+    list.scrollTop = top;
+    // As it is: no more than there is, and what comes before the browser tells of it is the reader's own doing.
+    lastTop.current = list.scrollTop;
+  };
+
+  const scrollToEnd = () => {
+    moveTo(ref.current!.scrollHeight);
     isPinned.current = true;
     setAtEnd(true);
   };
@@ -36,15 +42,15 @@ export function usePinnedScroll<E extends HTMLElement>(
   useLayoutEffect(() => {
     const list = ref.current!;
     const isPutInFront = before.current.firstKey !== undefined && before.current.firstKey !== firstKey;
-    if (isPinned.current) list.scrollTop = list.scrollHeight;
-    else if (isPutInFront) list.scrollTop += list.scrollHeight - before.current.height;
+    if (isPinned.current) moveTo(list.scrollHeight);
+    else if (isPutInFront) moveTo(list.scrollTop + list.scrollHeight - before.current.height);
     before.current = { firstKey, height: list.scrollHeight };
   }, [firstKey, lastKey]);
 
   useEffect(() => {
     const list = ref.current!;
     const observer = new ResizeObserver(() => {
-      if (isPinned.current) list.scrollTop = list.scrollHeight;
+      if (isPinned.current) moveTo(list.scrollHeight);
       before.current.height = list.scrollHeight;
     });
     observer.observe(list);
