@@ -157,7 +157,13 @@ for (const version of VERSIONS) {
       await closed;
     });
 
-    assertEquals(echo.printed.filter((line) => !line.startsWith("listening on")), [], "nothing was thrown or logged");
+    const printed = echo.printed.filter((line) => !line.startsWith("listening on"));
+    assertEquals(
+      printed.map((line) => JSON.parse(line)).map(({ level, event, code }) => [level, event, code]),
+      [["info", "connection.refused", "unauthorized"], ["info", "connection.refused", "token_expired"]],
+      "nothing was thrown",
+    );
+    assertEquals(printed.filter((line) => /eyJ[\w-]+\./.test(line)), [], "no token is logged");
   });
 
   Deno.test(`10,000 random frames at echo on Deno ${version} are answered or refused; it lives on, its memory flat`, async () => {
