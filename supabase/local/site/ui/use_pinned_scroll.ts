@@ -26,15 +26,14 @@ export function usePinnedScroll<E extends HTMLElement>(
   const before = useRef({ firstKey, height: 0 });
   const lastTop = useRef(0);
 
-  const moveTo = (top: number) => {
-    const list = ref.current!;
+  const moveTo = (list: E, top: number) => {
     list.scrollTop = top;
     // As it is: no more than there is, and what comes before the browser tells of it is the reader's own doing.
     lastTop.current = list.scrollTop;
   };
 
   const scrollToEnd = () => {
-    moveTo(ref.current!.scrollHeight);
+    moveTo(ref.current!, ref.current!.scrollHeight);
     isPinned.current = true;
     setAtEnd(true);
   };
@@ -42,15 +41,15 @@ export function usePinnedScroll<E extends HTMLElement>(
   useLayoutEffect(() => {
     const list = ref.current!;
     const isPutInFront = before.current.firstKey !== undefined && before.current.firstKey !== firstKey;
-    if (isPinned.current) moveTo(list.scrollHeight);
-    else if (isPutInFront) moveTo(list.scrollTop + list.scrollHeight - before.current.height);
+    if (isPinned.current) moveTo(list, list.scrollHeight);
+    else if (isPutInFront) moveTo(list, list.scrollTop + list.scrollHeight - before.current.height);
     before.current = { firstKey, height: list.scrollHeight };
   }, [firstKey, lastKey]);
 
   useEffect(() => {
     const list = ref.current!;
     const observer = new ResizeObserver(() => {
-      if (isPinned.current) moveTo(list.scrollHeight);
+      if (isPinned.current) moveTo(list, list.scrollHeight);
       before.current.height = list.scrollHeight;
     });
     observer.observe(list);
