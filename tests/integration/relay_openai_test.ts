@@ -22,11 +22,12 @@ Deno.test("what a hostile client sends reaches OpenAI as the policy lets it, or 
     OPENAI_REALTIME_POLICY: JSON.stringify(STRICT_POLICY),
   });
   await using client = await RealtimeClient.open(relay.socketUrl(PATH));
-  const { received, config } = await openAi.next();
+  const session = await openAi.next();
   await client.next("session.updated");
+  const { received } = session;
   const { session: first } = received.shift()!;
   assertEquals(first, { ...first as object, ...STRICT_POLICY.locked });
-  assertEquals(config.instructions, STRICT_POLICY.locked.instructions);
+  assertEquals(session.config.instructions, STRICT_POLICY.locked.instructions);
 
   for (const { attempt, sent, reached } of HOSTILE_EVENTS) {
     await t.step(attempt, async () => {

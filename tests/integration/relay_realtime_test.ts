@@ -112,7 +112,8 @@ Deno.test({
   name: "a channel outlives its isolate, handed over and killed, by every route",
   ...LEAVES_TIMERS,
   fn: async () => {
-    await using local = await startTestLocal({ wallClockMs: 8_000 });
+    // Long enough that an isolate that starts slowly is retired before it drains.
+    await using local = await startTestLocal({ wallClockMs: 12_000 });
     const ada = await signUp(local, "ada");
     await using clients = new AsyncDisposableStack();
     const listeners: TestClient[] = [];
