@@ -36,6 +36,7 @@ const HOSTILE: Readonly<Record<string, readonly (string | null)[]>> = {
   bigint: WHOLE_NUMBERS,
   integer: [...WHOLE_NUMBERS, "2147483647", "-2147483648"],
   boolean: [null, "true", "perhaps"],
+  "double precision": [null, "0", "-1", "NaN", "Infinity", "-Infinity", "1e308", "1e999", "x"],
   "text[]": [null, "{}", "{NULL}", "{private,private}", `{${"x".repeat(100_000)}}`, "{{private},{public}}", "x"],
   "bigint[]": [null, "{}", "{NULL}", "{1,-1}", "{{1},{2}}", `{${"9".repeat(40)}}`, "{x}"],
   "uuid[]": [null, "{}", "{NULL}", `{${NOBODY}}`, `{${Array(2_000).fill(NOBODY)}}`, `{{${NOBODY}},{${NOBODY}}}`, "{x}"],

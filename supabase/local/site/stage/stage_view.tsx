@@ -225,14 +225,17 @@ function Controls(
     onKilling: (isKilling: boolean) => void;
   },
 ) {
-  // What was chosen shows at once; the server's word follows.
-  const [wanted, setWanted] = useState(faults);
-  useEffect(() => setWanted(faults), [faults.drop, faults.double, faults.reorder]);
+  // What was chosen shows at once, until the server says the same or did not hear of it.
+  const [chosen, setChosen] = useState<StagedFaults>();
+  const wanted = chosen ?? faults;
+  useEffect(() => {
+    if (chosen !== undefined && isSame(chosen, faults)) setChosen(undefined);
+  }, [chosen, faults.drop, faults.double, faults.reorder]);
 
-  function spoil(change: Partial<StagedFaults>): void {
-    const chosen = { ...wanted, ...change };
-    setWanted(chosen);
-    post("/stage/bus", chosen);
+  async function spoil(change: Partial<StagedFaults>): Promise<void> {
+    const next = { ...wanted, ...change };
+    setChosen(next);
+    if (!await post("/stage/bus", next)) setChosen((current) => current === next ? undefined : current);
   }
 
   return (
@@ -293,8 +296,16 @@ function end(id: string, how: "kill" | "retire"): void {
   post(`/stage/isolates/${id}/${how}`, {});
 }
 
-/** What it did shows on the stage. */
-function post(path: string, body: unknown): void {
-  // An isolate may be gone before its button: then there is nothing left to do.
-  fetch(path, { method: "POST", body: JSON.stringify(body) }).catch(() => {});
+function isSame(one: StagedFaults, other: StagedFaults): boolean {
+  return one.drop === other.drop && one.double === other.double && one.reorder === other.reorder;
+}
+
+/** Whether it was taken; what it did shows on the stage. */
+async function post(path: string, body: unknown): Promise<boolean> {
+  try {
+    return (await fetch(path, { method: "POST", body: JSON.stringify(body) })).ok;
+  } catch {
+    // An isolate may be gone before its button: then there is nothing left to do.
+    return false;
+  }
 }
