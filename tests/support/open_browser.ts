@@ -15,7 +15,7 @@ export interface TestPage extends AsyncDisposable {
   readonly errors: string[];
 }
 
-const DEADLINE_MS = 15_000;
+const DEADLINE_MS = 25_000;
 const FLAGS = [
   // Chromium refuses its sandbox to root, as which tests may run in a container.
   "--no-sandbox",
