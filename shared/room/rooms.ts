@@ -77,6 +77,8 @@ export const PASSING_LIMITS: RateLimits = {
 /** Rooms, and users, that are compared in one call. */
 const MOST_AT_ONCE = 1_000;
 const AFTER_LOSS_MS = 250;
+/** Rooms that are opened together are subscribed to at about the same time. */
+const GATHER_MS = 10;
 
 /**
  * The rooms that this isolate holds members of, and the users it holds connections of. A room is here as long as it has
@@ -103,6 +105,8 @@ export class Rooms {
   #closed = false;
   #moment = 0;
   #checking: Promise<void> | undefined;
+  readonly #unchecked = new Set<string>();
+  #uncheckedTimer: ReturnType<typeof setTimeout> | undefined;
 
   constructor(
     {
@@ -330,6 +334,7 @@ export class Rooms {
   close(): void {
     this.#closed = true;
     clearTimeout(this.#headTimer);
+    clearTimeout(this.#uncheckedTimer);
     this.#peers?.stop();
     for (const open of this.#rooms.values()) release(open);
     for (const { unsubscribe } of this.#users.values()) unsubscribe();
@@ -356,13 +361,17 @@ export class Rooms {
     const open: OpenRoom = { room, presence, raw: new Map(), unsubscribe: () => {} };
     this.#rooms.set(id, open);
     let wasReady = false;
+    let isOpen = false;
     open.unsubscribe = this.#bus.subscribe(roomTopic(id), (text) => this.#hearRoom(id, text), {
       onReady: () => {
         presence.ready();
         if (wasReady) this.#busIsBack();
+        // Between the view that opened it and the subscription others may have written.
+        else if (isOpen) this.#checkRoomSoon(id);
         wasReady = true;
       },
     });
+    isOpen = true;
     return open;
   }
 
@@ -474,6 +483,17 @@ export class Rooms {
   /** At once, but one at a time: whatever a bus brings must not become as many calls. */
   #checkHeadsNow(): void {
     this.#checking ??= this.checkHeads().then(() => {}, this.#onError).finally(() => this.#checking = undefined);
+  }
+
+  /** Compares its head with the store's, with those of the rooms that are named in the same moment. */
+  #checkRoomSoon(id: string): void {
+    this.#unchecked.add(id);
+    this.#uncheckedTimer ??= setTimeout(() => {
+      const rooms = [...this.#unchecked];
+      this.#unchecked.clear();
+      this.#uncheckedTimer = undefined;
+      this.#checkSome(rooms, []).catch(this.#onError);
+    }, GATHER_MS);
   }
 
   /** Runs while there is anyone here. */

@@ -228,6 +228,31 @@ Deno.test("join() of a client that stands further on than this isolate sends it 
   room.close();
 });
 
+Deno.test("what others write before the subscription of a room stands is read as soon as it does", async () => {
+  const bus = memoryBus();
+  const standing: (() => void)[] = [];
+  const late = {
+    ...bus,
+    counters: bus.counters,
+    subscribe(topic: string, onText: (text: string) => void, options?: SubscribeOptions) {
+      let unsubscribe = () => {};
+      standing.push(() => unsubscribe = bus.subscribe(topic, onText, options));
+      return () => unsubscribe();
+    },
+  };
+  const store = memoryStore();
+  await using one = serveChat({ bus, store, headCheckMs: 60_000 });
+  await using two = serveChat({ bus: late, store, headCheckMs: 60_000 });
+  await using ann = await one.connect(1, "room=r");
+  await using bob = await two.connect(2, "room=r");
+  ann.sendJson({ type: "chat", body: "unheard" });
+  await ann.nextOfType("ack");
+  await settle();
+  assertEquals(bodies(waiting(bob)), []);
+  for (const stand of standing) stand();
+  await eventually("it is read", () => bodies(waiting(bob)).includes("unheard"));
+});
+
 Deno.test("a client that is handed over to an isolate whose hints were lost hears nothing twice", async () => {
   const bus = memoryBus();
   const deaf = { ...bus, counters: bus.counters, subscribe: () => () => {} };
