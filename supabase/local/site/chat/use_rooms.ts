@@ -1,5 +1,5 @@
 import type { SupabaseClient } from "@supabase/supabase-js";
-import { useCallback, useEffect, useState } from "react";
+import { useCallback, useEffect, useRef, useState } from "react";
 import type { Chat } from "../../../../shared/client/mod.ts";
 import { useChatEvent } from "../../../../shared/react/mod.ts";
 import { peerIn } from "./direct_room.ts";
@@ -25,8 +25,16 @@ export function useRooms(
 ): readonly RoomEntry[] {
   const [rooms, setRooms] = useState<readonly RoomEntry[]>([]);
 
+  /** How many answers were asked for, and which of them was the last to come. */
+  const asked = useRef(0);
+  const answered = useRef(0);
+
   const load = useCallback(async () => {
+    const question = ++asked.current;
     const { data } = await supabase.rpc("unread_counts");
+    // Answers may overtake one another: the last question has seen the most.
+    if (question < answered.current) return;
+    answered.current = question;
     const counts = (data ?? []) as { room: string; count: number }[];
     setRooms(counts.map(({ room, count }) => ({ id: room, unread: Number(count) })));
     const peers = counts.map(({ room }) => peerIn(room, userId)).filter((peer) => peer !== undefined);
@@ -41,7 +49,7 @@ export function useRooms(
   useChatEvent(chat, "joined", ({ room }) => isKnown(room) || void load());
   useChatEvent(chat, "left", () => void load());
   useChatEvent(chat, "message", ({ room, sender }) => {
-    if (!isKnown(room)) void load();
+    if (!isKnown(room) || answered.current < asked.current) void load();
     else if (sender.id !== userId) change(room, (unread) => unread + 1);
   });
   useChatEvent(chat, "unread_count", ({ room, count }) => room !== undefined && change(room, () => count));
