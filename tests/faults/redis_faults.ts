@@ -1,3 +1,4 @@
+import { concat } from "@std/bytes/concat";
 import type { FaultyDelivery } from "../../supabase/local/realtime/faulty_delivery.ts";
 import type { FromServer } from "./tcp_proxy.ts";
 
@@ -11,7 +12,7 @@ export function redisFaults(delivery: FaultyDelivery): FromServer {
     const client = {};
     let buffered: Uint8Array = new Uint8Array();
     return (bytes) => {
-      buffered = concat(buffered, bytes);
+      buffered = concat([buffered, bytes]);
       for (let end = endOfReply(buffered, 0); end !== undefined; end = endOfReply(buffered, 0)) {
         const reply = buffered.slice(0, end);
         buffered = buffered.subarray(end);
@@ -39,12 +40,4 @@ export function endOfReply(bytes: Uint8Array, start: number): number | undefined
 
 function isPushedMessage(reply: Uint8Array): boolean {
   return new TextDecoder().decode(reply.subarray(0, 20)).startsWith("*3\r\n$7\r\nmessage\r\n");
-}
-
-function concat(one: Uint8Array, other: Uint8Array): Uint8Array {
-  if (one.length === 0) return other;
-  const both = new Uint8Array(one.length + other.length);
-  both.set(one);
-  both.set(other, one.length);
-  return both;
 }

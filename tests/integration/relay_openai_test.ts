@@ -14,16 +14,27 @@ const MB = 1_000_000;
 const KEY = "sk-of-the-server-alone";
 const PATH = "/openai?model=gpt-realtime";
 
-Deno.test("what a hostile client sends reaches OpenAI as the policy lets it, or not at all, over real sockets", async (t) => {
-  await using openAi = await startOpenAiRealtime({ apiKey: KEY });
-  await using relay = await startRelayProcess(HOSTED_DENO, {
-    OPENAI_API_KEY: KEY,
-    OPENAI_REALTIME_URL: openAi.url,
-    OPENAI_REALTIME_POLICY: JSON.stringify(STRICT_POLICY),
-  });
-  await using client = await RealtimeClient.open(relay.socketUrl(PATH));
+/** A client in a session under the strict policy, from its client to the stand-in of OpenAI. */
+async function openLockedSession() {
+  await using resources = new AsyncDisposableStack();
+  const openAi = resources.use(await startOpenAiRealtime({ apiKey: KEY }));
+  const relay = resources.use(
+    await startRelayProcess(HOSTED_DENO, {
+      OPENAI_API_KEY: KEY,
+      OPENAI_REALTIME_URL: openAi.url,
+      OPENAI_REALTIME_POLICY: JSON.stringify(STRICT_POLICY),
+    }),
+  );
+  const client = resources.use(await RealtimeClient.open(relay.socketUrl(PATH)));
   const session = await openAi.next();
   await client.next("session.updated");
+  const opened = resources.move();
+  return { client, session, [Symbol.asyncDispose]: () => opened.disposeAsync() };
+}
+
+Deno.test("what a hostile client sends reaches OpenAI as the policy lets it, or not at all, over real sockets", async (t) => {
+  await using locked = await openLockedSession();
+  const { client, session } = locked;
   const { received } = session;
   const { session: first } = received.shift()!;
   assertEquals(first, { ...first as object, ...STRICT_POLICY.locked });
@@ -48,15 +59,8 @@ Deno.test("what a hostile client sends reaches OpenAI as the policy lets it, or 
 });
 
 Deno.test("a member that stands in an event twice reaches OpenAI once, as the policy has read it", async () => {
-  await using openAi = await startOpenAiRealtime({ apiKey: KEY });
-  await using relay = await startRelayProcess(HOSTED_DENO, {
-    OPENAI_API_KEY: KEY,
-    OPENAI_REALTIME_URL: openAi.url,
-    OPENAI_REALTIME_POLICY: JSON.stringify(STRICT_POLICY),
-  });
-  await using client = await RealtimeClient.open(relay.socketUrl(PATH));
-  const session = await openAi.next();
-  await client.next("session.updated");
+  await using locked = await openLockedSession();
+  const { client, session } = locked;
   const smuggled = [
     `{"type":"session.update","session":{"type":"realtime","instructions":"a"},"session":{"type":"realtime","instructions":"b"}}`,
     `{"type":"response.cancel","type":"session.update","session":{"type":"realtime","instructions":"c"}}`,

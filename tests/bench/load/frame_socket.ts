@@ -1,3 +1,5 @@
+import { concat } from "@std/bytes/concat";
+
 const CONTINUATION = 0;
 const TEXT = 1;
 const BINARY = 2;
@@ -164,14 +166,4 @@ function encodeFrame(opcode: number, payload: Uint8Array): Uint8Array {
   frame.set(header);
   frame.set(payload, header.length + 4);
   return frame;
-}
-
-function concat(parts: readonly Uint8Array[]): Uint8Array {
-  const whole = new Uint8Array(parts.reduce((length, part) => length + part.length, 0));
-  let at = 0;
-  for (const part of parts) {
-    whole.set(part, at);
-    at += part.length;
-  }
-  return whole;
 }

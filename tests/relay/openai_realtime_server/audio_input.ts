@@ -1,5 +1,5 @@
+import { concat } from "@std/bytes/concat";
 import type { SessionConfig } from "./client_events.ts";
-import { concat } from "./base64_audio.ts";
 import { Refusal } from "./refusal.ts";
 import type { Emit, NewId } from "./server_event.ts";
 import { bytesAt, durationMs, silenceStart, soundStart } from "./speech.ts";

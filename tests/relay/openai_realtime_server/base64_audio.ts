@@ -16,13 +16,3 @@ export function encodeAudio(audio: Uint8Array): string {
   for (let at = 0; at < audio.length; at += 0x8000) binary += String.fromCharCode(...audio.subarray(at, at + 0x8000));
   return btoa(binary);
 }
-
-export function concat(parts: readonly Uint8Array[]): Uint8Array {
-  const whole = new Uint8Array(parts.reduce((length, part) => length + part.length, 0));
-  let at = 0;
-  for (const part of parts) {
-    whole.set(part, at);
-    at += part.length;
-  }
-  return whole;
-}

@@ -1,6 +1,7 @@
+import { concat } from "@std/bytes/concat";
 import type { ConversationItem } from "openai/resources/realtime/realtime";
 import type { Item } from "./client_events.ts";
-import { concat, decodeAudio, encodeAudio } from "./base64_audio.ts";
+import { decodeAudio, encodeAudio } from "./base64_audio.ts";
 import { Refusal } from "./refusal.ts";
 import { durationMs, hear, speak, spokenBy } from "./speech.ts";
 

@@ -1,6 +1,7 @@
+import { concat } from "@std/bytes/concat";
 import type { RealtimeConversationItemFunctionCall } from "openai/resources/realtime/realtime";
 import { assert, assertEquals, assertMatch, assertObjectMatch } from "@std/assert";
-import { concat, decodeAudio, encodeAudio } from "./base64_audio.ts";
+import { decodeAudio, encodeAudio } from "./base64_audio.ts";
 import { RealtimeClient } from "./realtime_client.ts";
 import { type OpenAiRealtime, type OpenAiRealtimeOptions, startOpenAiRealtime } from "./start_openai_realtime.ts";
 import { hear, silence, speak } from "./speech.ts";
