@@ -1,7 +1,7 @@
 import { cpuUsedUs, readCpu } from "./cpu_clock.ts";
 import { startLoadClient } from "./load/start_load_client.ts";
 import { median } from "./median.ts";
-import type { BenchServer } from "./start_server.ts";
+import type { ServerProcess } from "../support/start_server_process.ts";
 import type { System } from "./systems.ts";
 import type { Section } from "./table.ts";
 
@@ -24,7 +24,7 @@ const WARM_UP_ROUNDS = 3;
 export async function benchConnecting({ systems, rounds, log }: ConnectingOptions): Promise<Section> {
   await using stack = new AsyncDisposableStack();
   const client = stack.use(startLoadClient());
-  const stands: { system: System; server: BenchServer; cpuUs: { fresh: number[]; known: number[] } }[] = [];
+  const stands: { system: System; server: ServerProcess; cpuUs: { fresh: number[]; known: number[] } }[] = [];
   for (const system of systems) {
     stands.push({ system, server: stack.use(await system.start()), cpuUs: { fresh: [], known: [] } });
   }

@@ -3,7 +3,7 @@ import { FrameSocket } from "./load/frame_socket.ts";
 import { startLoadClient } from "./load/start_load_client.ts";
 import { median } from "./median.ts";
 import { openStand, type Round, runRound } from "./stand.ts";
-import type { BenchServer } from "./start_server.ts";
+import type { ServerProcess } from "../support/start_server_process.ts";
 import type { System } from "./systems.ts";
 import type { Section } from "./table.ts";
 
@@ -82,7 +82,7 @@ async function resumes(system: System, messages: number, rounds: number): Promis
 
 /** Connects and leaves, `CONNECTIONS` times a round, after one round that does not count. */
 async function costOfConnecting(
-  server: BenchServer,
+  server: ServerProcess,
   rounds: number,
   url: (n: number) => Promise<string>,
 ): Promise<number[]> {

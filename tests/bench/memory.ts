@@ -1,4 +1,4 @@
-import type { BenchServer } from "./start_server.ts";
+import type { ServerProcess } from "../support/start_server_process.ts";
 import { FrameSocket } from "./load/frame_socket.ts";
 import { median } from "./median.ts";
 import type { System } from "./systems.ts";
@@ -56,7 +56,7 @@ async function measure(system: System): Promise<{ each: number; whole: number }>
   }
 }
 
-async function open(system: System, server: BenchServer, sockets: FrameSocket[], count: number): Promise<void> {
+async function open(system: System, server: ServerProcess, sockets: FrameSocket[], count: number): Promise<void> {
   const numbers = Array.from({ length: count }, (_, n) => sockets.length + n).values();
   await Promise.all(Array.from({ length: PARALLEL }, async () => {
     for (const n of numbers) {

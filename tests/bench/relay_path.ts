@@ -4,7 +4,8 @@ import type { Trip, TripsResult } from "./load/protocol.ts";
 import { type LoadClient, startLoadClient } from "./load/start_load_client.ts";
 import { median } from "./median.ts";
 import { inTurn } from "./stand.ts";
-import { type BenchServer, startServer } from "./start_server.ts";
+import type { ServerProcess } from "../support/start_server_process.ts";
+import { startServer } from "./start_server.ts";
 import { RAISED_LIMITS } from "./systems.ts";
 import type { Section } from "./table.ts";
 
@@ -26,7 +27,7 @@ const FRAMES_PER_TRIP = 2;
 /** A way to the upstream; `server` is what its CPU is counted of. */
 interface Way {
   readonly name: string;
-  readonly server: BenchServer | undefined;
+  readonly server: ServerProcess | undefined;
   readonly client: LoadClient;
   readonly rounds: Round[];
 }
@@ -142,7 +143,7 @@ async function openWays(
 async function openWay(
   stack: AsyncDisposableStack,
   name: string,
-  server: BenchServer | undefined,
+  server: ServerProcess | undefined,
   url: string,
   trip: Trip,
 ): Promise<Way> {

@@ -1,13 +1,13 @@
 import { cpuUsedUs, readCpu } from "./cpu_clock.ts";
 import type { LoadResult } from "./load/protocol.ts";
 import { type LoadClient, startLoadClient } from "./load/start_load_client.ts";
-import type { BenchServer } from "./start_server.ts";
+import type { ServerProcess } from "../support/start_server_process.ts";
 import type { System } from "./systems.ts";
 
 /** A system that is up, with a room full of connections to it and a load client of its own. */
 export interface Stand {
   readonly system: System;
-  readonly server: BenchServer;
+  readonly server: ServerProcess;
   readonly client: LoadClient;
   readonly rounds: Round[];
 }

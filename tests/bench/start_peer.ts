@@ -1,7 +1,5 @@
-import { TextLineStream } from "@std/streams/text-line-stream";
 import { eventually } from "../support/eventually.ts";
-import { within } from "../support/within.ts";
-import type { BenchServer } from "./start_server.ts";
+import { type ServerProcess, startServerProcess } from "../support/start_server_process.ts";
 
 /** What the peers are made of. Installed when they are measured: the project itself needs none of it. */
 const PACKAGES = ["ws@8.23.0", "socket.io@4.8.4", "partyserver@0.5.10", "workerd@1.20261117.1"];
@@ -23,34 +21,13 @@ export async function installPeers(): Promise<PeerPackages> {
 }
 
 /** Starts a program of `peers/` on Node. It prints `listening on PORT`, and ends with its input. */
-export async function startNodePeer(program: string, { folder }: PeerPackages): Promise<BenchServer> {
+export async function startNodePeer(program: string, { folder }: PeerPackages): Promise<ServerProcess> {
   const path = new URL(`peers/${program}`, import.meta.url).pathname;
-  const child = new Deno.Command("node", {
-    args: [path, folder],
-    stdin: "piped",
-    stdout: "piped",
-    stderr: "inherit",
-  }).spawn();
-  const lines: ReadableStream<string> = child.stdout.pipeThrough(new TextDecoderStream()).pipeThrough(
-    new TextLineStream(),
-  );
-  const reader = lines.getReader();
-  const { value } = await within(`${program} listens`, reader.read());
-  const port = value?.match(/^listening on (\d+)$/)?.[1];
-  if (port === undefined) throw new Error(`Cannot start ${program}: it printed "${value}"`);
-  return {
-    host: `127.0.0.1:${port}`,
-    pid: child.pid,
-    async [Symbol.asyncDispose]() {
-      await child.stdin.close();
-      await child.status;
-      await reader.cancel();
-    },
-  };
+  return await startServerProcess({ program: "node", args: [path, folder], endsWithInput: true });
 }
 
 /** Starts the room of partyserver on workerd, the open-source runtime of Cloudflare Workers, with objects in memory. */
-export async function startPartyPeer({ folder }: PeerPackages): Promise<BenchServer> {
+export async function startPartyPeer({ folder }: PeerPackages): Promise<ServerProcess> {
   const port = freePort();
   await Deno.writeTextFile(`${folder}/party_room.mjs`, PARTY_ROOM);
   const config = `${folder}/config-${port}.capnp`;
@@ -67,6 +44,7 @@ export async function startPartyPeer({ folder }: PeerPackages): Promise<BenchSer
   return {
     host: `127.0.0.1:${port}`,
     pid: await programOf(child.pid),
+    printed: [],
     async [Symbol.asyncDispose]() {
       // npm's `workerd` is a script of Node's, which ends with its program.
       Deno.kill(await programOf(child.pid), "SIGTERM");

@@ -1,15 +1,16 @@
 import type { BenchTokens } from "./bench_tokens.ts";
 import type { Dialect } from "./load/protocol.ts";
-import { type BenchServer, startServer } from "./start_server.ts";
+import type { ServerProcess } from "../support/start_server_process.ts";
+import { startServer } from "./start_server.ts";
 
 /** A server that is measured beside others. A new one is one more object here, whatever it is written in. */
 export interface System {
   /** As the tables name it. */
   readonly name: string;
   readonly dialect: Dialect;
-  start(): Promise<BenchServer>;
+  start(): Promise<ServerProcess>;
   /** Where member `n` of a room connects. */
-  url(server: BenchServer, room: string, n: number): Promise<string>;
+  url(server: ServerProcess, room: string, n: number): Promise<string>;
 }
 
 /** What a system's server is run with. */

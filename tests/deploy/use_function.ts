@@ -1,9 +1,9 @@
 import { assertEquals, assertMatch } from "@std/assert";
 import { exportJWK, generateKeyPair, SignJWT } from "jose";
-import type { RunningFunction } from "./start_function.ts";
+import type { ServerProcess } from "../support/start_server_process.ts";
 
 /** Starts the function with an environment. */
-type Start = (env: Record<string, string>) => Promise<RunningFunction>;
+type Start = (env: Record<string, string>) => Promise<ServerProcess>;
 
 /** Starts a function as the platform would and uses it as a client does: plain requests, then a socket. */
 export async function useFunction(slug: string, start: Start): Promise<void> {
@@ -13,7 +13,7 @@ export async function useFunction(slug: string, start: Start): Promise<void> {
     ...caller.env,
     RELAY_UPSTREAMS: JSON.stringify({ loopback: { url: upstream.url } }),
   });
-  const address = `${running.origin}/${slug}`;
+  const address = `${running.host}/${slug}`;
 
   const plain = await fetch(`http://${address}`);
   assertEquals([plain.status, (await plain.json()).status], [426, 426]);

@@ -1,4 +1,4 @@
-import { TextLineStream } from "@std/streams/text-line-stream";
+import { linesOf } from "../support/lines_of.ts";
 import { within } from "../support/within.ts";
 
 const ROOT = new URL("../../", import.meta.url);
@@ -32,8 +32,7 @@ export async function startProgram(program: string, env: Record<string, string> 
   const printed: string[] = [];
   let wake = Promise.withResolvers<void>();
   const drained = Promise.all([child.stdout, child.stderr].map(async (stream) => {
-    const lines: ReadableStream<string> = stream.pipeThrough(new TextDecoderStream()).pipeThrough(new TextLineStream());
-    for await (const line of lines) {
+    for await (const line of linesOf(stream)) {
       printed.push(line);
       wake.resolve();
       wake = Promise.withResolvers();

@@ -63,7 +63,7 @@ export async function startTarget(name: FunctionName, options: TargetOptions = {
   };
   const version = options.version ?? Deno.version.deno;
   const running = stack.use(await startFunction({ root: ROOT }, `functions/${name}/index.ts`, env, version));
-  const { origin: host, pid, printed } = running;
+  const { host, pid, printed } = running;
   const path: Target["path"] = async (n, query = "room=lobby") => {
     const jwt = await tokens.sign(n);
     if (name === "echo") return `/echo?plain&jwt=${jwt}`;

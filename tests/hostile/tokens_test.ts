@@ -80,10 +80,10 @@ Deno.test("what a token must be to open each door is what docs/security.md says"
   await using chat = await start("chat");
   await using relay = await start("relay");
   const doors: readonly ((token: string) => Promise<string>)[] = [
-    (token) => knock(`ws://${echo.origin}/echo?jwt=${token}`),
-    (token) => knock(`ws://${chat.origin}/chat?jwt=${token}`),
-    (token) => knock(`ws://${relay.origin}/relay/up?jwt=${token}`),
-    (token) => post(`http://${chat.origin}/chat/messages`, token),
+    (token) => knock(`ws://${echo.host}/echo?jwt=${token}`),
+    (token) => knock(`ws://${chat.host}/chat?jwt=${token}`),
+    (token) => knock(`ws://${relay.host}/relay/up?jwt=${token}`),
+    (token) => post(`http://${chat.host}/chat/messages`, token),
   ];
   const rows: string[][] = [];
   const tokens: string[] = [SECRET_KEY];
@@ -99,9 +99,9 @@ Deno.test("what a token must be to open each door is what docs/security.md says"
 
   // What they said of all this, in their logs and to whoever asks, holds none of it.
   const said = await Promise.all([[echo, "echo"], [chat, "chat"], [relay, "relay"]].map(async ([running, name]) => {
-    const { origin, printed } = running as typeof echo;
+    const { host, printed } = running as typeof echo;
     const asked = await Promise.all(
-      ["", "/health", "/metrics"].map(async (path) => await (await fetch(`http://${origin}/${name}${path}`)).text()),
+      ["", "/health", "/metrics"].map(async (path) => await (await fetch(`http://${host}/${name}${path}`)).text()),
     );
     return [...printed, ...asked].join("\n");
   }));

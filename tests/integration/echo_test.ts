@@ -4,7 +4,8 @@ import Client from "ws";
 import { CLOSE_CODES } from "../../shared/protocol/codes.ts";
 import { EchoConnectionFrame } from "../../shared/protocol/connection_frames.ts";
 import { claimsOf, forge, makeKey, sign, USER_ID } from "../auth/tokens.ts";
-import { type RunningFunction, startFunction } from "../deploy/start_function.ts";
+import { startFunction } from "../deploy/start_function.ts";
+import type { ServerProcess } from "../support/start_server_process.ts";
 import { HOSTED_DENO } from "../support/deno_versions.ts";
 import { eventually } from "../support/eventually.ts";
 import { RawSocket } from "../support/raw_socket.ts";
@@ -17,7 +18,7 @@ const root = new URL("../../", import.meta.url);
 const key = await makeKey("ES256", "echo");
 
 /** `functions/echo` in a process of its own, on a project whose Auth cannot be reached. */
-function startEcho(version: string, env: Record<string, string> = {}): Promise<RunningFunction> {
+function startEcho(version: string, env: Record<string, string> = {}): Promise<ServerProcess> {
   const known = {
     SUPABASE_URL,
     SUPABASE_ANON_KEY: "sb_publishable_echo",
@@ -46,7 +47,7 @@ function assertSame(actual: Frame, expected: string | Uint8Array, what: string):
 Deno.test("echo sends text and binary back byte for byte, up to the frame limit, on each Deno", async () => {
   for (const version of VERSIONS) {
     await using echo = await startEcho(version, { BYTES_PER_SECOND: "1e9" });
-    await using client = await openSocket(`ws://${echo.origin}/echo?plain`);
+    await using client = await openSocket(`ws://${echo.host}/echo?plain`);
     for (const length of [0, 1, 125, 126, 65_535, 65_536, MIB]) {
       for (const frame of [textOf(length), "x".repeat(length), bytesOf(length)]) {
         client.send(frame);
@@ -55,7 +56,7 @@ Deno.test("echo sends text and binary back byte for byte, up to the frame limit,
       }
     }
     for (const frame of [textOf(MIB + 1), bytesOf(MIB + 1)]) {
-      const tooLarge = await openSocket(`ws://${echo.origin}/echo?plain`);
+      const tooLarge = await openSocket(`ws://${echo.host}/echo?plain`);
       tooLarge.send(frame);
       assertEquals((await tooLarge.closed).code, 1009, version);
       assertEquals(tooLarge.waiting, []);
@@ -68,7 +69,7 @@ Deno.test("echo sends text and binary back byte for byte, up to the frame limit,
 for (const version of VERSIONS) {
   Deno.test(`echo on Deno ${version}`, async (test) => {
     await using echo = await startEcho(version);
-    const url = `ws://${echo.origin}/echo`;
+    const url = `ws://${echo.host}/echo`;
 
     await test.step("greets first with isolate, age, lifetime, region and limits", async () => {
       await using client = await openSocket(url);
@@ -139,12 +140,12 @@ for (const version of VERSIONS) {
     });
 
     await test.step("answers plain requests, preflights and npm's ws", async () => {
-      const plain = await fetch(`http://${echo.origin}/echo?jwt=s3cret`);
+      const plain = await fetch(`http://${echo.host}/echo?jwt=s3cret`);
       const problem = await plain.json();
       assertEquals([plain.status, problem.code, problem.connect], [426, "upgrade_required", url]);
-      const health = await (await fetch(`http://${echo.origin}/echo/health`)).json();
+      const health = await (await fetch(`http://${echo.host}/echo/health`)).json();
       assertEquals([health.status, health.state, health.region], ["ok", "serving", "eu-central-1"]);
-      const preflight = await fetch(`http://${echo.origin}/echo`, { method: "OPTIONS" });
+      const preflight = await fetch(`http://${echo.host}/echo`, { method: "OPTIONS" });
       assertEquals(preflight.status, 204);
 
       const client = new Client(`${url}?plain`, ["one", "two"]);
@@ -157,7 +158,7 @@ for (const version of VERSIONS) {
       await closed;
     });
 
-    const printed = echo.printed.filter((line) => !line.startsWith("listening on"));
+    const { printed } = echo;
     assertEquals(
       printed.map((line) => JSON.parse(line)).map(({ level, event, code }) => [level, event, code]),
       [["info", "connection.refused", "unauthorized"], ["info", "connection.refused", "token_expired"]],
@@ -178,13 +179,13 @@ for (const version of VERSIONS) {
     const throwAll = async (from: number, to: number) => {
       // Several at a time, as one that is refused waits a while for its client to be quiet.
       const lanes = Array.from({ length: 8 }, (_, lane) => frames.slice(from, to).filter((_, i) => i % 8 === lane));
-      await Promise.all(lanes.map((lane) => throwFrames(echo.origin, lane, outcomes)));
+      await Promise.all(lanes.map((lane) => throwFrames(echo.host, lane, outcomes)));
     };
     await throwAll(0, 3_000);
     const before = await residentBytes(echo.pid);
     await throwAll(3_000, 10_000);
     const health = await eventually("no connection is left", async () => {
-      const health = await (await fetch(`http://${echo.origin}/echo/health`)).json();
+      const health = await (await fetch(`http://${echo.host}/echo/health`)).json();
       return health.connections === 0 && health.processes === 0 ? health : undefined;
     });
     assertEquals(Object.values(outcomes).reduce((a, b) => a + b), 10_000);
@@ -192,7 +193,7 @@ for (const version of VERSIONS) {
     assertEquals(health.counters.refused, { too_large: outcomes.closed });
     const grown = await residentBytes(echo.pid) - before;
     assert(grown < 30 * MIB, `memory has grown by ${(grown / MIB).toFixed(1)} MiB`);
-    assertEquals(echo.printed.filter((line) => !line.startsWith("listening on")), []);
+    assertEquals(echo.printed, []);
   });
 }
 

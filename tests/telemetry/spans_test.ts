@@ -58,7 +58,7 @@ function startTraced(name: string, collector: string, env: Record<string, string
 Deno.test("with OTEL_DENO a collector gets spans of upgrade, authentication and writes, without the token", async () => {
   await using collector = startCollector();
   await using chat = await startTraced("chat", collector.url, { CHAT_STORE: "memory" });
-  await using client = await openSocket(`ws://${chat.origin}/chat?room=a&jwt=${TOKEN}`);
+  await using client = await openSocket(`ws://${chat.host}/chat?room=a&jwt=${TOKEN}`);
   client.send(JSON.stringify({ type: "chat", body: "hello" }));
   const upgrade = await collector.find("upgrade");
   const authenticate = await collector.find("authenticate");
@@ -67,7 +67,7 @@ Deno.test("with OTEL_DENO a collector gets spans of upgrade, authentication and 
   const { attributes } = await collector.find("store.post");
   assertEquals(attributes.map(({ key }) => key), ["writes"]);
 
-  await using refused = await openSocket(`ws://${chat.origin}/chat?room=a&jwt=${TOKEN.slice(0, -9)}AAAAAAAAA`);
+  await using refused = await openSocket(`ws://${chat.host}/chat?room=a&jwt=${TOKEN.slice(0, -9)}AAAAAAAAA`);
   await refused.closed;
   assertEquals((await collector.find("authenticate", 2)).status.message, "unauthorized");
   assertFalse(JSON.stringify(collector.spans).includes(TOKEN.slice(0, 30)));
@@ -79,7 +79,7 @@ Deno.test("with OTEL_DENO a collector gets the dial of an upstream, and how it f
   await using collector = startCollector();
   const upstreams = JSON.stringify({ up: { url: "ws://127.0.0.1:9" } });
   await using relay = await startTraced("relay", collector.url, { RELAY_UPSTREAMS: upstreams });
-  await using client = await openSocket(`ws://${relay.origin}/relay/up?jwt=${TOKEN}`);
+  await using client = await openSocket(`ws://${relay.host}/relay/up?jwt=${TOKEN}`);
   assertEquals((await client.closed).code, 4502);
   const { status, attributes } = await collector.find("upstream.dial", 2);
   assertEquals([status.message, attributes[0]?.value.stringValue], ["upstream_failed", "up"]);

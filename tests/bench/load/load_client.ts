@@ -1,5 +1,5 @@
 /** The load client: a process that runs the commands of `protocol.ts`, one at a time, and ends with its input. */
-import { TextLineStream } from "@std/streams/text-line-stream";
+import { linesOf } from "../../support/lines_of.ts";
 import { FrameSocket } from "./frame_socket.ts";
 import type { ConnectCommand, LoadClientAnswer, LoadClientCommand } from "./protocol.ts";
 import { RoomLoad } from "./room_load.ts";
@@ -7,8 +7,7 @@ import { RoundTrips } from "./round_trips.ts";
 
 const rooms = new Map<string, RoomLoad>();
 const trips = new Map<string, RoundTrips>();
-const commands = Deno.stdin.readable.pipeThrough(new TextDecoderStream()).pipeThrough(new TextLineStream());
-for await (const line of commands as ReadableStream<string>) answer(await run(JSON.parse(line)));
+for await (const line of linesOf(Deno.stdin.readable)) answer(await run(JSON.parse(line)));
 Deno.exit();
 
 async function run(command: LoadClientCommand): Promise<LoadClientAnswer> {

@@ -1,4 +1,4 @@
-import { TextLineStream } from "@std/streams/text-line-stream";
+import { linesOf } from "../../support/lines_of.ts";
 import { within } from "../../support/within.ts";
 import type {
   ConnectCommand,
@@ -36,10 +36,7 @@ export function startLoadClient(): LoadClient {
     stderr: "inherit",
   }).spawn();
   const input = child.stdin.getWriter();
-  const lines: ReadableStream<string> = child.stdout.pipeThrough(new TextDecoderStream()).pipeThrough(
-    new TextLineStream(),
-  );
-  const answers = lines.getReader();
+  const answers = linesOf(child.stdout).getReader();
 
   async function ask(command: LoadClientCommand, deadlineMs = COMMAND_DEADLINE_MS): Promise<unknown> {
     await input.write(new TextEncoder().encode(JSON.stringify(command) + "\n"));
