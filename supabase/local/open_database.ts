@@ -2,6 +2,7 @@ import { createPgliteConnection, type PgliteConnection } from "@supabase/lite/pg
 import { createPostgresConnection, type PostgresConnection } from "@supabase/lite/postgres";
 // Supabase Lite loads this driver by itself too, but Deno finds it only if it is asked for here.
 import postgres from "postgres";
+import { keepingExitCode } from "./keeping_exit_code.ts";
 import { createLock, type Lock } from "./lock.ts";
 import { normalizeDatabaseError } from "./database_errors.ts";
 import { pgliteSnapshot } from "./pglite_snapshot.ts";
@@ -156,16 +157,6 @@ const JSON_TYPE = 114;
 const JSONB_TYPE = 3802;
 const TIMESTAMP = 1114;
 const TIMESTAMPTZ = 1184;
-
-/** PGlite sets the exit code of the whole process when a statement fails. */
-async function keepingExitCode<T>(task: () => Promise<T>): Promise<T> {
-  const { exitCode } = Deno;
-  try {
-    return await task();
-  } finally {
-    Deno.exitCode = exitCode;
-  }
-}
 
 const unlocked: Lock = (task) => task();
 

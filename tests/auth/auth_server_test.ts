@@ -1,22 +1,10 @@
 import { assert, assertEquals } from "@std/assert";
-import { type AuthSettings, createAuthenticator } from "../../shared/auth/create_authenticator.ts";
 import type { ErrorCode } from "../../shared/protocol/codes.ts";
-import { API_KEY, type AuthStandIn, startAuthStandIn } from "./auth_stand_in.ts";
+import { type AuthStandIn, startAuthStandIn } from "./auth_stand_in.ts";
+import { authenticatorOf, START } from "./authenticator_of.ts";
 import { assertRefused, claimsOf, signSymmetric, USER_ID } from "./tokens.ts";
 
-const START = Date.UTC(2026, 10, 20);
 const ANOTHER_SECRET = new TextEncoder().encode("another secret of at least thirty-two characters");
-
-function authenticatorOf(auth: AuthStandIn, settings: Partial<AuthSettings> = {}) {
-  const clock = { now: START };
-  const authenticator = createAuthenticator({
-    supabaseUrl: auth.url,
-    apiKey: API_KEY,
-    now: () => clock.now,
-    ...settings,
-  });
-  return { ...authenticator, clock };
-}
 
 /** The stand-in checks `exp` by the real clock, this side by the test's: tokens hold for both. */
 function claimsForBoth(auth: AuthStandIn, changes: Record<string, unknown> = {}) {

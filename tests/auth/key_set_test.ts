@@ -1,23 +1,10 @@
 import { assert, assertEquals } from "@std/assert";
-import { type AuthSettings, createAuthenticator } from "../../shared/auth/create_authenticator.ts";
-import { API_KEY, type AuthStandIn, startAuthStandIn } from "./auth_stand_in.ts";
+import { type AuthStandIn, startAuthStandIn } from "./auth_stand_in.ts";
+import { authenticatorOf, START } from "./authenticator_of.ts";
 import { assertRefused, claimsOf, forge, makeKey, sign } from "./tokens.ts";
 
-const START = Date.UTC(2026, 10, 20);
 const first = await makeKey("ES256", "first");
 const second = await makeKey("ES256", "second");
-
-/** An authenticator of the stand-in's project on a clock that the test moves. */
-function authenticatorOf(auth: AuthStandIn, settings: Partial<AuthSettings> = {}) {
-  const clock = { now: START };
-  const authenticator = createAuthenticator({
-    supabaseUrl: auth.url,
-    apiKey: API_KEY,
-    now: () => clock.now,
-    ...settings,
-  });
-  return { ...authenticator, clock };
-}
 
 function unknownToken(auth: AuthStandIn, kid: string): string {
   return forge({ alg: "ES256", kid }, claimsOf(auth.url, START));

@@ -3,6 +3,7 @@ import postgres from "postgres";
 import type { Sender } from "../../shared/protocol/chat_server_frames.ts";
 import { rpcStore } from "../../shared/store/rpc_store.ts";
 import type { Store } from "../../shared/store/store.ts";
+import { keepingExitCode } from "../../supabase/local/keeping_exit_code.ts";
 import { createLock, type Lock } from "../../supabase/local/lock.ts";
 import { pgliteSnapshot } from "../../supabase/local/pglite_snapshot.ts";
 import { eventually } from "../support/eventually.ts";
@@ -133,16 +134,6 @@ async function openPglite(): Promise<Driver> {
       ),
     close: () => exclusive(() => database.close()),
   };
-}
-
-/** PGlite sets the exit code of the whole process when it starts and when a statement fails. */
-async function keepingExitCode<T>(task: () => Promise<T>): Promise<T> {
-  const { exitCode } = Deno;
-  try {
-    return await task();
-  } finally {
-    Deno.exitCode = exitCode;
-  }
 }
 
 async function openPostgres(): Promise<Driver> {
