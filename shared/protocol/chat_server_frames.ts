@@ -165,6 +165,8 @@ export const UnreadCountFrame = z.object({
   type: z.literal("unread_count"),
   count: z.number(),
   room: z.optional(z.string()),
+  /** With `room`: where its log ended when this was counted. A count with a lower one is older; what came later is not in it. */
+  as_of: z.optional(Seq),
   ref: Ref,
 });
 export const HistoryPageFrame = z.object({

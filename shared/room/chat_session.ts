@@ -6,7 +6,7 @@ import type { ChatClientFrame, ChatClientFrameOf, Position } from "../protocol/c
 import type { ChatServerFrame, Sender } from "../protocol/chat_server_frames.ts";
 import type { ErrorCode, Failure } from "../protocol/codes.ts";
 import type { ConnectionLimits } from "../protocol/connection_frames.ts";
-import { type RoomView, type Store, StoreUnavailable, type Write, type Written } from "../store/store.ts";
+import { type RoomView, type Store, StoreUnavailable, type Unread, type Write, type Written } from "../store/store.ts";
 import { parseChatFrame, refOf } from "./parse_chat_frame.ts";
 import type { Room } from "./room.ts";
 import type { Rooms, UserConnection } from "./rooms.ts";
@@ -471,8 +471,9 @@ export function expiryOf({ expiresAt }: Identity): string {
   return new Date(expiresAt).toISOString();
 }
 
-function unreadFrame(count: number, room: string | undefined, frame: object = {}): string {
-  return JSON.stringify({ type: "unread_count", count, ...(room !== undefined && { room }), ...refMember(frame) });
+function unreadFrame({ count, asOf }: Unread, room: string | undefined, frame: object = {}): string {
+  // What is undefined does not show in JSON.
+  return JSON.stringify({ type: "unread_count", count, room, as_of: asOf, ...refMember(frame) });
 }
 
 /** The `ref` of a frame, for its answer. */

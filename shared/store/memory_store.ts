@@ -335,12 +335,12 @@ export function memoryStore(options: MemoryStoreOptions = {}): MemoryStore {
     // deno-lint-ignore require-await
     async unread(user, id) {
       if (id === undefined) {
-        return ok([...roomsByUser.get(user) ?? []].reduce((sum, room) => sum + unreadIn(room, user), 0));
+        return ok({ count: [...roomsByUser.get(user) ?? []].reduce((sum, room) => sum + unreadIn(room, user), 0) });
       }
       const room = rooms.get(id);
       if (room === undefined) return err(ROOM_NOT_FOUND);
       const refusal = refusalToWrite(room, user, ROOM_NOT_FOUND);
-      return refusal === undefined ? ok(unreadIn(room, user)) : err(refusal);
+      return refusal === undefined ? ok({ count: unreadIn(room, user), asOf: room.head }) : err(refusal);
     },
     // deno-lint-ignore require-await
     async createRoom(kind, id, _name, members) {

@@ -1,6 +1,6 @@
 import type { LogFrame, Message } from "../protocol/chat_server_frames.ts";
 import type { Failure } from "../protocol/codes.ts";
-import { err, type Result } from "../protocol/result.ts";
+import { err, ok, type Result } from "../protocol/result.ts";
 import { checkWrite, isRoomId, isUuid, storableSender } from "./check_write.ts";
 import type { LogEvent, RoomView, Store, Write, Written } from "./store.ts";
 
@@ -72,7 +72,10 @@ export function rpcStore(call: RpcCall): Store {
     },
     async unread(user, room) {
       if ((room !== undefined && !isRoomId(room)) || !isUuid(user)) return err(ROOM_NOT_FOUND);
-      return await call("chat_unread", { reader: user, room: room ?? null }) as Result<number, Failure>;
+      const counted = await call("chat_unread", { reader: user, room: room ?? null }) as Counted;
+      if (!counted.ok) return counted;
+      const { value, as_of } = counted;
+      return ok({ count: value, ...(as_of !== undefined && { asOf: as_of }) });
     },
   };
 }
@@ -83,6 +86,9 @@ interface PageOfFrames {
   readonly floor: number;
   readonly events: readonly { readonly seq: number; readonly frame: LogFrame }[];
 }
+
+/** `as_of` stands beside the value, where who knows nothing of it does not see it. */
+type Counted = Result<number, Failure> & { readonly as_of?: number };
 
 const ROOM_NOT_FOUND: Failure = { code: "room_not_found", message: "There is no such room." };
 const NO_USER: Failure = { code: "forbidden", message: "This id is not a user of the database." };

@@ -104,6 +104,13 @@ export interface Changes {
   readonly roomsOfUsers: ReadonlyMap<string, { readonly digest: string; readonly rooms: readonly RoomView[] }>;
 }
 
+/** A count of unread messages. */
+export interface Unread {
+  readonly count: number;
+  /** Of one room: the head of its log in the same snapshot, so that everything up to there is in the count and nothing later. */
+  readonly asOf?: number;
+}
+
 /**
  * Promises of every backend:
  * - Each room has one log: `seq` 1, 2, 3 … without a gap, assigned in the transaction that stores the event.
@@ -163,7 +170,7 @@ export interface Store {
    * How many messages of others, written since he joined and not deleted, `user` has not read, in one room or in all of
    * his. Refused: `room_not_found`, and `forbidden` where he is no member of a public room.
    */
-  unread(user: string, room?: string): Promise<Result<number, Failure>>;
+  unread(user: string, room?: string): Promise<Result<Unread, Failure>>;
 }
 
 /**

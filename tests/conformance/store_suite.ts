@@ -8,6 +8,7 @@ import {
   type RoomKind,
   type Store,
   SYSTEM_USER,
+  type Unread,
   type Write,
   type Written,
 } from "../../shared/store/store.ts";
@@ -393,9 +394,9 @@ const PROMISES: Readonly<Record<string, (opened: OpenedStore) => Promise<void>>>
       read_at: second!.created_at,
     });
     assertEquals(first, { id: sent[0]!.id, room, seq: 3, created_at: sent[0]!.created_at });
-    assertEquals(await opened.store.unread(bob.id, room), { ok: true, value: 1 });
+    assertEquals(await opened.store.unread(bob.id, room), { ok: true, value: { count: 1, asOf: 6 } });
     await posted(opened.store, [read(2)]);
-    assertEquals(await opened.store.unread(bob.id, room), { ok: true, value: 0 });
+    assertEquals(await opened.store.unread(bob.id, room), { ok: true, value: { count: 0, asOf: 7 } });
   },
 
   async "unread() counts what others wrote since one joined, in a room and in all"(opened) {
@@ -416,16 +417,34 @@ const PROMISES: Readonly<Record<string, (opened: OpenedStore) => Promise<void>>>
         opened.store.unread(user.id, second),
         opened.store.unread(user.id),
       ]);
-    const of = (value: number) => ({ ok: true, value }) as const;
-    assertEquals(await counts(bob), [of(3), of(1), of(4)]);
-    assertEquals(await counts(ann), [of(1), of(0), of(1)]);
+    const of = (count: number, asOf?: number) =>
+      ({ ok: true, value: { count, ...(asOf !== undefined && { asOf }) } }) as const;
+    assertEquals(await counts(bob), [of(3, 7), of(1, 3), of(4)]);
+    assertEquals(await counts(ann), [of(1, 7), of(0, 3), of(1)]);
     const [here, there, all] = await counts(eve);
-    assertEquals([here, codeOf(there!), all], [of(1), "forbidden", of(1)]);
+    assertEquals([here, codeOf(there!), all], [of(1, 7), "forbidden", of(1)]);
     await posted(opened.store, [{ kind: "delete", actor: ann, message_id: first!.id }]);
-    assertEquals(await opened.store.unread(bob.id, room), of(2));
+    assertEquals(await opened.store.unread(bob.id, room), of(2, 8));
     assertEquals(codeOf(await opened.store.unread(eve.id, `${room}-none`)), "room_not_found");
     await opened.createRoom("private", `${room}-private`, [ann.id]);
     assertEquals(codeOf(await opened.store.unread(eve.id, `${room}-private`)), "room_not_found");
+  },
+
+  async "a count of one room and where its log ended then are of one moment, while others write"(opened) {
+    const { room, ann, bob } = await twoMembers(opened);
+    let isWriting = true;
+    const writing = (async () => {
+      for (let i = 0; i < 20; i++) await posted(opened.store, [message(ann, room, `${i}`)]);
+    })().finally(() => isWriting = false);
+    const counts: Unread[] = [];
+    while (isWriting) {
+      const unread = await opened.other.unread(bob.id, room);
+      ensure(unread.ok);
+      counts.push(unread.value);
+    }
+    await writing;
+    // The log is two who joined and the messages.
+    assertEquals(counts.map(({ asOf }) => asOf), counts.map(({ count }) => count + 2));
   },
 
   async "history() says what the one who asks has read, and of his own what others have"(opened) {
@@ -695,7 +714,7 @@ const PROMISES: Readonly<Record<string, (opened: OpenedStore) => Promise<void>>>
     const [notice] = await posted(opened.store, [message(system, direct.value.room, "to Ann")]);
     const [answer] = await posted(opened.store, [message(ann, direct.value.room, "from Ann")]);
     assertEquals([shownIn(notice!).recipient, shownIn(answer!).recipient], [ann.id, SYSTEM_USER]);
-    assertEquals(await opened.store.unread(ann.id, direct.value.room), { ok: true, value: 1 });
+    assertEquals(await opened.store.unread(ann.id, direct.value.room), { ok: true, value: { count: 1, asOf: 3 } });
     assertEquals(codeOf(await opened.store.openDirect(ann, SYSTEM_USER)), "ok");
   },
 };

@@ -108,12 +108,16 @@ testSql("functions for users of supabase-js", {
     await call(sql, ann, "create_room('private', 'unread', null, array[$1]::uuid[])", bob.id);
     for (const body of ["a", "b", "c"]) await call(sql, ann, "send_message('unread', $1)", body);
     const counts = async (user: Sender) =>
-      Object.fromEntries((await call(sql, user, "unread_counts()")).map(({ room, count }) => [room, Number(count)]));
-    assertEquals((await counts(bob)).unread, 3);
+      Object.fromEntries(
+        (await call(sql, user, "unread_counts()")).map((
+          { room, count, as_of },
+        ) => [room, [Number(count), Number(as_of)]]),
+      );
+    assertEquals((await counts(bob)).unread, [3, 5]);
     assertEquals((await call(sql, bob, "mark_read('unread', 4)"))[0]!.mark_read, await asReturned(sql, 1));
-    assertEquals((await counts(bob)).unread, 1);
+    assertEquals((await counts(bob)).unread, [1, 6]);
     assertEquals((await call(sql, bob, "mark_read('unread', 3)"))[0]!.mark_read, await asReturned(sql, 1));
-    assertEquals((await counts(ann)).unread, 0);
+    assertEquals((await counts(ann)).unread, [0, 6]);
     assertEquals((await counts(eve)).unread, undefined);
     assertEquals(await attempt(sql, eve, "mark_read('unread', 4)"), "PT404");
     const events = (await sql.store.eventsSince("unread", 5, 10))!.events;

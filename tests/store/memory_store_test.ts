@@ -14,7 +14,7 @@ Deno.test("memoryStore() forgets the oldest events of a long room, and says so b
   assertEquals([page.floor, page.head, page.events[0]!.seq, page.events.length], [20, 32, 21, 12]);
   const history = await store.history(BOB.id, "room", undefined, 100);
   assertEquals(history.ok && history.value.messages.map(({ body }) => body)[0], "19");
-  assertEquals(await store.unread(BOB.id, "room"), { ok: true, value: 12 });
+  assertEquals(await store.unread(BOB.id, "room"), { ok: true, value: { count: 12, asOf: 32 } });
   const [forgotten] = await store.post([{ kind: "message", actor: ANN, room: "room", body: "1", client_id: "1" }]);
   assertEquals(forgotten!.ok && forgotten!.value.seq, 33);
 });
