@@ -8,7 +8,7 @@ export const ASYMMETRIC_ALGORITHMS: readonly string[] = ["ES256", "RS256", "EdDS
 /** Says why a token's signature is refused; undefined when it holds. It never throws and never quotes the token. */
 export type SignatureCheck = (token: string) => Promise<Failure | undefined>;
 
-type Jose = typeof import("jose");
+type Jose = typeof import("./jose.ts");
 type Verdict = "valid" | "refused" | "unknown_key" | "unusable_key";
 
 const REFUSED: Failure = { code: "unauthorized", message: "The signature of the token is not valid" };
@@ -20,7 +20,7 @@ const KEYS_UNAVAILABLE: Failure = {
 
 /**
  * Checks signatures against a key set, which is read again when it does not have the token's key. Every key is imported
- * once. jose costs 4 to 5 ms of CPU to load, so it is loaded with the first token.
+ * once. jose costs some ms of CPU to load, so it is loaded with the first token.
  */
 export function signatureCheck(keys: KeySet): SignatureCheck {
   let loading: Promise<Jose> | undefined;
@@ -30,7 +30,7 @@ export function signatureCheck(keys: KeySet): SignatureCheck {
     const from = keys.current;
     if (!from) return "unknown_key";
     // Kept, as import() of a module that is loaded costs 17 us on Deno 2.1 all the same.
-    const jose = await (loading ??= import("jose"));
+    const jose = await (loading ??= import("./jose.ts"));
     try {
       // A new set means new keys, and forgets what was imported of the old one.
       if (resolved?.from !== from) resolved = { from, findKey: jose.createLocalJWKSet(from as unknown as JoseKeySet) };
