@@ -51,16 +51,18 @@ interface Member {
   readAt: string | null;
 }
 
+/** A message as it is now. It is also what the log keeps of the event that brought it: `seq` and `at` are that event's. */
 interface StoredMessage {
+  readonly kind: "message";
   readonly id: string;
   readonly room: Room;
   readonly seq: number;
   readonly sender: Sender;
-  readonly replyTo?: string;
-  readonly clientId?: string;
-  readonly createdAt: string;
-  subject?: string;
-  data?: Message["data"];
+  readonly replyTo: string | undefined;
+  readonly clientId: string | undefined;
+  readonly at: string;
+  subject: string | undefined;
+  data: Message["data"] | undefined;
   body: string;
   updatedAt: string;
   editedAt?: string;
@@ -69,15 +71,18 @@ interface StoredMessage {
   reactions?: Map<string, Set<string>>;
 }
 
-/** What the log keeps of an event; its frame is made when it is read, from the message as it is then. */
-type Entry =
+/** What the log keeps of an event that is no message. */
+type Change =
   & { readonly seq: number; readonly at: string; readonly user: string }
   & (
-    | { readonly kind: "message" | "edit" | "delete" | "read"; readonly message: StoredMessage }
+    | { readonly kind: "edit" | "delete" | "read"; readonly message: StoredMessage }
     | { readonly kind: "reaction"; readonly message: StoredMessage; readonly emoji: string; readonly removed: boolean }
     | { readonly kind: "member"; readonly role: Role; readonly change: "added" | "removed" | "role" }
   );
-type EntryDraft = Entry extends infer E ? E extends Entry ? Omit<E, "seq"> : never : never;
+type ChangeDraft = Change extends infer E ? E extends Change ? Omit<E, "seq"> : never : never;
+
+/** What the log keeps of an event; its frame is made when it is read, from the message as it is then. */
+type Entry = StoredMessage | Change;
 
 interface Room {
   readonly id: string;
@@ -101,16 +106,8 @@ export function memoryStore(options: MemoryStoreOptions = {}): MemoryStore {
   const rooms = new Map<string, Room>();
   const roomsByUser = new Map<string, Set<Room>>();
   const messages = new Map<string, StoredMessage>();
-  const messagesByClientId = new Map<string, StoredMessage>();
-
-  let stamped = { at: NaN, text: "" };
-
-  /** The time as text, which costs more to make than all else of a message: many of a busy moment share one. */
-  function timestamp(): string {
-    const at = now();
-    if (at !== stamped.at) stamped = { at, text: new Date(at).toISOString() };
-    return stamped.text;
-  }
+  const messagesByClientId = new Map<string, Map<string, StoredMessage>>();
+  const clock = isoClock(now);
 
   function openRoom(id: string, kind: RoomKind): Room {
     const room: Room = { id, kind, epoch: crypto.randomUUID(), head: 0, floor: 0, entries: [], members: new Map() };
@@ -118,11 +115,16 @@ export function memoryStore(options: MemoryStoreOptions = {}): MemoryStore {
     return room;
   }
 
-  function append(room: Room, draft: EntryDraft): LogEvent {
-    const entry: Entry = { ...draft, seq: ++room.head };
+  function append(room: Room, draft: ChangeDraft): LogEvent {
+    const entry: Change = { ...draft, seq: room.head + 1 };
+    enter(room, entry);
+    return eventOf(room, entry);
+  }
+
+  function enter(room: Room, entry: Entry): void {
+    room.head = entry.seq;
     room.entries.push(entry);
     if (room.entries.length >= 2 * maxEventsPerRoom) trim(room);
-    return eventOf(room, entry);
   }
 
   /** Runs once in `maxEventsPerRoom` events, so that moving what stays costs little an event. */
@@ -130,15 +132,27 @@ export function memoryStore(options: MemoryStoreOptions = {}): MemoryStore {
     for (const entry of room.entries.splice(0, maxEventsPerRoom)) {
       room.floor = entry.seq;
       if (entry.kind !== "message") continue;
-      messages.delete(entry.message.id);
-      messagesByClientId.delete(clientKey(entry.user, entry.message.clientId));
+      messages.delete(entry.id);
+      if (entry.clientId !== undefined) forgetClientId(entry.sender.id, entry.clientId);
     }
+  }
+
+  function rememberClientId(user: string, clientId: string, message: StoredMessage): void {
+    const known = messagesByClientId.get(user);
+    if (known === undefined) messagesByClientId.set(user, new Map([[clientId, message]]));
+    else known.set(clientId, message);
+  }
+
+  function forgetClientId(user: string, clientId: string): void {
+    const known = messagesByClientId.get(user);
+    known?.delete(clientId);
+    if (known?.size === 0) messagesByClientId.delete(user);
   }
 
   function setMember(room: Room, user: string, role: Role): LogEvent | undefined {
     const member = room.members.get(user);
     if (member?.role === role) return undefined;
-    const at = timestamp();
+    const at = clock();
     if (member !== undefined) member.role = role;
     else room.members.set(user, { role, joinedSeq: room.head + 1, joinedAt: at, readSeq: 0, readAt: null });
     roomsByUser.set(user, (roomsByUser.get(user) ?? new Set()).add(room));
@@ -152,33 +166,34 @@ export function memoryStore(options: MemoryStoreOptions = {}): MemoryStore {
   }
 
   function postMessage(write: Write & { kind: "message" }): Result<Written, Failure> {
-    const key = clientKey(write.actor.id, write.client_id);
-    const earlier = messagesByClientId.get(key);
+    const { actor, client_id } = write;
+    const earlier = client_id === undefined ? undefined : messagesByClientId.get(actor.id)?.get(client_id);
     if (earlier !== undefined) return ok(writtenBefore(earlier));
     const room = rooms.get(write.room);
     if (room === undefined) return err(ROOM_NOT_FOUND);
-    const isSystem = write.actor.id === SYSTEM_USER;
-    const refusal = isSystem ? undefined : refusalToWrite(room, write.actor.id, ROOM_NOT_FOUND);
+    const refusal = actor.id === SYSTEM_USER ? undefined : refusalToWrite(room, actor.id, ROOM_NOT_FOUND);
     if (refusal !== undefined) return err(refusal);
     if (write.reply_to !== undefined && messages.get(write.reply_to)?.room !== room) return err(MESSAGE_NOT_FOUND);
 
-    const at = timestamp();
+    const at = clock();
     const message: StoredMessage = {
+      kind: "message",
       id: newId(),
       room,
       seq: room.head + 1,
-      sender: storableSender(write.actor),
+      sender: storableSender(actor),
       replyTo: write.reply_to,
-      clientId: write.client_id,
-      createdAt: at,
+      clientId: client_id,
+      at,
       subject: write.subject,
       data: write.data == null ? undefined : structuredClone(write.data) as Message["data"],
       body: write.body,
       updatedAt: at,
     };
     messages.set(message.id, message);
-    if (write.client_id !== undefined) messagesByClientId.set(key, message);
-    return ok(written(message, append(room, { kind: "message", at, user: message.sender.id, message }), at));
+    if (client_id !== undefined) rememberClientId(actor.id, client_id, message);
+    enter(room, message);
+    return ok(written(message, newMessageEvent(room, message), at));
   }
 
   function postChange(write: Exclude<Write, { kind: "message" }>): Result<Written, Failure> {
@@ -202,7 +217,7 @@ export function memoryStore(options: MemoryStoreOptions = {}): MemoryStore {
     if (message.sender.id !== user) return err({ code: "forbidden", message: "Only its author may edit a message." });
     if (message.deletedAt !== undefined) return err(MESSAGE_NOT_FOUND);
     if (message.body === body) return ok(writtenBefore(message));
-    const at = timestamp();
+    const at = clock();
     message.body = body;
     message.editedAt = message.updatedAt = at;
     return ok(written(message, append(message.room, { kind: "edit", at, user, message }), at));
@@ -214,7 +229,7 @@ export function memoryStore(options: MemoryStoreOptions = {}): MemoryStore {
       return err({ code: "forbidden", message: "Only its author, an owner or a moderator may delete a message." });
     }
     if (message.deletedAt !== undefined) return ok(writtenBefore(message));
-    const at = timestamp();
+    const at = clock();
     message.body = "";
     message.subject = message.data = undefined;
     message.deletedAt = message.updatedAt = at;
@@ -232,14 +247,14 @@ export function memoryStore(options: MemoryStoreOptions = {}): MemoryStore {
     else reacted.add(user);
     if (reacted.size > 0) reactions.set(emoji, reacted);
     else reactions.delete(emoji);
-    const at = timestamp();
+    const at = clock();
     return ok(written(message, append(message.room, { kind: "reaction", at, user, message, emoji, removed }), at));
   }
 
   function read(message: StoredMessage, user: string): Result<Written, Failure> {
     const member = message.room.members.get(user)!;
     if (message.seq <= member.readSeq) return ok(writtenBefore(message));
-    const at = timestamp();
+    const at = clock();
     member.readSeq = message.seq;
     member.readAt = at;
     return ok(written(message, append(message.room, { kind: "read", at, user, message }), at));
@@ -249,7 +264,7 @@ export function memoryStore(options: MemoryStoreOptions = {}): MemoryStore {
     const member = room.members.get(user)!;
     const position = Math.max(member.readSeq, member.joinedSeq);
     const later = room.entries.slice(Math.max(0, position - room.floor));
-    return later.filter((entry) => entry.kind === "message" && isUnread(entry.message, user)).length;
+    return later.filter((entry) => entry.kind === "message" && isUnread(entry, user)).length;
   }
 
   function openDirect(user: string, other: string): Result<RoomView, Failure> {
@@ -328,7 +343,7 @@ export function memoryStore(options: MemoryStoreOptions = {}): MemoryStore {
       if (room === undefined || !mayRead(room, user)) return err(ROOM_NOT_FOUND);
       const older = room.entries.filter((entry) => entry.kind === "message" && entry.seq < (before ?? Infinity));
       const newest = older.slice(-pageSize(limit)).reverse();
-      const shown = newest.flatMap((entry) => entry.kind === "message" ? messageFor(entry.message, user) : []);
+      const shown = newest.flatMap((entry) => entry.kind === "message" ? messageFor(entry, user) : []);
       const page = pageOf(shown).reverse();
       return ok({ messages: page, more: page.length < older.length });
     },
@@ -368,7 +383,7 @@ export function memoryStore(options: MemoryStoreOptions = {}): MemoryStore {
       if (member === undefined) return ok({});
       room.members.delete(user);
       roomsByUser.get(user)?.delete(room);
-      const draft = { kind: "member", at: timestamp(), user, role: member.role, change: "removed" } as const;
+      const draft = { kind: "member", at: clock(), user, role: member.role, change: "removed" } as const;
       return ok({ event: append(room, draft) });
     },
   };
@@ -404,16 +419,28 @@ function written(message: StoredMessage, event: LogEvent, at: string): Written {
   return { id: message.id, room: message.room.id, seq: event.seq, created_at: at, event };
 }
 
-function writtenBefore({ id, room, seq, createdAt }: StoredMessage): Written {
-  return { id, room: room.id, seq, created_at: createdAt };
+function writtenBefore({ id, room, seq, at }: StoredMessage): Written {
+  return { id, room: room.id, seq, created_at: at };
 }
 
 function withEvent(event: LogEvent | undefined): { event?: LogEvent } {
   return event === undefined ? {} : { event };
 }
 
-function clientKey(user: string, clientId: string | undefined): string {
-  return `${user} ${clientId}`;
+/** The clock as text, ISO 8601 in UTC: a `Date` makes it once a second, as it takes longer than all else of a message. */
+function isoClock(now: () => number): () => string {
+  let second = NaN;
+  let beginning = "";
+  return () => {
+    const at = now();
+    const ms = Math.trunc(at) - second * 1000;
+    // Joined it is one piece: JSON.stringify takes twice as long over what was put together by `+`.
+    if (ms >= 0 && ms < 1000) return [beginning, String(ms).padStart(3, "0"), "Z"].join("");
+    second = Math.floor(at / 1000);
+    const text = new Date(at).toISOString();
+    beginning = text.slice(0, -4);
+    return text;
+  };
 }
 
 function pageSize(limit: number): number {
@@ -435,19 +462,22 @@ function reactionsOf(message: StoredMessage, user: string): number {
   return [...message.reactions?.values() ?? []].filter((users) => users.has(user)).length;
 }
 
+function newMessageEvent(room: Room, message: StoredMessage): LogEvent {
+  return { room: room.id, seq: message.seq, frame: { type: "new_message", message: newMessageAsSent(message) } };
+}
+
 function eventOf(room: Room, entry: Entry): LogEvent {
   return { room: room.id, seq: entry.seq, frame: frameOf(room, entry) };
 }
 
 function frameOf(room: Room, entry: Entry): LogFrame {
+  if (entry.kind === "message") return { type: "new_message", message: messageAsSent(entry) };
   const { seq, user: user_id } = entry;
   if (entry.kind === "member") {
     return { type: "member", room: room.id, seq, user_id, role: entry.role, change: entry.change };
   }
   const message_id = entry.message.id;
   switch (entry.kind) {
-    case "message":
-      return { type: "new_message", message: messageAsSent(entry.message) };
     case "edit": {
       const { body, editedAt = entry.at } = entry.message;
       return { type: "message_edited", room: room.id, seq, message_id, user_id, body, edited_at: editedAt };
@@ -476,11 +506,32 @@ function messageAsSent(message: StoredMessage): Message {
     ...(message.clientId !== undefined && { client_id: message.clientId }),
     is_read: false,
     read_at: null,
-    created_at: message.createdAt,
+    created_at: message.at,
     updated_at: message.updatedAt,
     ...(message.editedAt !== undefined && { edited_at: message.editedAt }),
     ...(message.deletedAt !== undefined && { deleted_at: message.deletedAt }),
     ...(reactions !== undefined && reactions.size > 0 && { reactions: reactionLists(reactions) }),
+  };
+}
+
+/** As `messageAsSent` of a message that has just been stored; quicker where it is like nearly all of them. */
+function newMessageAsSent(message: StoredMessage): Message {
+  const { id, room, seq, sender, body, clientId, at } = message;
+  const isLikeMost = room.kind !== "dm" && clientId !== undefined && message.subject === undefined &&
+    message.data === undefined && message.replyTo === undefined;
+  if (!isLikeMost) return messageAsSent(message);
+  return {
+    id,
+    room: room.id,
+    seq,
+    sender,
+    community: room.id,
+    body,
+    client_id: clientId,
+    is_read: false,
+    read_at: null,
+    created_at: at,
+    updated_at: at,
   };
 }
 
