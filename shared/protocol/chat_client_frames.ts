@@ -1,17 +1,8 @@
 /** What a chat client may send: one schema a frame, `type` tells which. Unknown members are dropped, so that older servers bear newer clients. */
 import * as z from "zod/mini";
+import { MAX_BODY_LENGTH, MAX_REFERENCE_LENGTH, ROOM_ID } from "./chat_limits.ts";
 
-/** The longest message body, in UTF-16 code units; the database refuses longer ones as well. */
-export const MAX_BODY_LENGTH = 16_000;
-
-/** The longest `client_id`, and the longest `ref`, in UTF-16 code units. */
-export const MAX_REFERENCE_LENGTH = 128;
-
-/** How deep arrays and objects in `data` may be nested. */
-export const MAX_DATA_DEPTH = 64;
-
-/** A room's id: 1 to 128 letters, digits, `.`, `_`, `:`, `-`. */
-export const ROOM_ID = /^[A-Za-z0-9._:-]{1,128}$/;
+/** See `ROOM_ID`. */
 export const RoomId = z.string().check(
   z.regex(ROOM_ID, "must be 1 to 128 letters, digits, '.', '_', ':' or '-'"),
 );

@@ -7,7 +7,7 @@ import type { ChatServerFrame, Sender } from "../protocol/chat_server_frames.ts"
 import type { ErrorCode, Failure } from "../protocol/codes.ts";
 import type { ConnectionLimits } from "../protocol/connection_frames.ts";
 import { type RoomView, type Store, StoreUnavailable, type Unread, type Write, type Written } from "../store/store.ts";
-import { parseChatFrame, refOf } from "./parse_chat_frame.ts";
+import { parseChatFrame, type ParsedFrame, refOf } from "./parse_chat_frame.ts";
 import type { Room } from "./room.ts";
 import type { Rooms, UserConnection } from "./rooms.ts";
 import { SessionRooms } from "./session_rooms.ts";
@@ -123,11 +123,7 @@ export class ChatSession implements UserConnection {
   "ws.message"({ type, data }: ClientMessage): Promise<void> | void {
     if (type === "binary") return this.#refuseFrame({ code: "bad_frame", message: "Frames are JSON text" });
     const parsed = parseChatFrame(data);
-    if (!parsed.ok) return this.#refuseFrame(parsed.error, parsed.error.ref);
-    this.#badFrames = 0;
-    const frame = parsed.value;
-    if (this.#rooms?.isHolding && frame.type !== "resume") this.#rooms.release();
-    return this.#handle(frame);
+    return parsed instanceof Promise ? parsed.then((parsed) => this.#take(parsed)) : this.#take(parsed);
   }
 
   "ws.leave"(_: unknown, self: Self): void {
@@ -143,6 +139,14 @@ export class ChatSession implements UserConnection {
   close(): void {
     this.#rooms?.close();
     this.#context.rooms.disconnect(this.#identity.userId, this);
+  }
+
+  #take(parsed: ParsedFrame): Promise<void> | void {
+    if (!parsed.ok) return this.#refuseFrame(parsed.error, parsed.error.ref);
+    this.#badFrames = 0;
+    const frame = parsed.value;
+    if (this.#rooms?.isHolding && frame.type !== "resume") this.#rooms.release();
+    return this.#handle(frame);
   }
 
   #handle(frame: ChatClientFrame): Promise<void> | void {

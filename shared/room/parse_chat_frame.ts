@@ -1,12 +1,6 @@
+import type { ChatClientFrame, ChatClientFrameOf } from "../protocol/chat_client_frames.ts";
+import { MAX_BODY_LENGTH, MAX_DATA_DEPTH, MAX_REFERENCE_LENGTH, ROOM_ID } from "../protocol/chat_limits.ts";
 import type { Failure } from "../protocol/codes.ts";
-import {
-  ChatClientFrame,
-  type ChatClientFrameOf,
-  MAX_BODY_LENGTH,
-  MAX_DATA_DEPTH,
-  MAX_REFERENCE_LENGTH,
-  ROOM_ID,
-} from "../protocol/chat_client_frames.ts";
 import { err, ok, type Result } from "../protocol/result.ts";
 
 /** A frame that could not be read: why, and which one it was where it says so. */
@@ -14,20 +8,37 @@ export interface BadFrame extends Failure {
   readonly ref?: string;
 }
 
-/** Reads a text frame of a chat client by its schema. The failure names the member that is wrong, never its value. */
-export function parseChatFrame(text: string): Result<ChatClientFrame, BadFrame> {
+/** What became of a frame that was read. */
+export type ParsedFrame = Result<ChatClientFrame, BadFrame>;
+
+/** Loaded with the first frame that needs them: with zod they are a fifth of a cold start, and many isolates never do. */
+let schemas: typeof import("../protocol/chat_client_frames.ts") | undefined;
+
+/**
+ * Reads a text frame of a chat client by its schema; a promise only where that has to be loaded first. The failure names
+ * the member that is wrong, never its value.
+ */
+export function parseChatFrame(text: string): ParsedFrame | Promise<ParsedFrame> {
   let value: unknown;
   try {
     value = JSON.parse(text);
   } catch {
     return err({ code: "bad_frame", message: "The frame is not JSON" });
   }
-  if (isCommonChatFrame(value)) return ok(value);
+  if (isCommonFrame(value)) return ok(value);
   // Asked first, since a schema, like JSON.stringify, goes down by calling itself: a client must not run out of our stack.
   if (!isShallow((value as { data?: unknown } | null)?.data, MAX_DATA_DEPTH)) {
     return badFrame(value, `data: is nested deeper than ${MAX_DATA_DEPTH} levels`);
   }
-  const parsed = ChatClientFrame.safeParse(value);
+  if (schemas !== undefined) return parseBySchema(value, schemas.ChatClientFrame);
+  return import("../protocol/chat_client_frames.ts").then((loaded) => {
+    schemas = loaded;
+    return parseBySchema(value, loaded.ChatClientFrame);
+  });
+}
+
+function parseBySchema(value: unknown, schema: typeof ChatClientFrame): ParsedFrame {
+  const parsed = schema.safeParse(value);
   if (parsed.success) return ok(parsed.data);
   const [issue] = parsed.error.issues;
   const where = issue?.path.join(".") || "the frame";
@@ -48,15 +59,19 @@ function isShallow(value: unknown, levels: number): boolean {
   return true;
 }
 
+/** As most ids of messages are; the schema takes some more. */
+const UUID = /^[0-9a-f]{8}-[0-9a-f]{4}-[1-8][0-9a-f]{3}-[89ab][0-9a-f]{3}-[0-9a-f]{12}$/;
+
 /**
- * Whether a frame is a `chat` frame of the members that nearly all of them have, each as its schema wants it. This is
- * most of what a busy room sends, and asking so costs a tenth of asking the schema. Whatever it does not know, good or
- * bad, it leaves to the schema.
+ * Whether a frame is one that clients send all the time (`chat`, `typing`, `mark_read`, `ping`), of the members that
+ * nearly all of them have, each as its schema wants it. Asking so costs a tenth of asking the schema, and many isolates
+ * need no other. Whatever it does not know, good or bad, it leaves to the schema.
  */
-function isCommonChatFrame(value: unknown): value is ChatClientFrameOf<"chat"> {
+function isCommonFrame(value: unknown): value is ChatClientFrameOf<"chat" | "typing" | "mark_read" | "ping"> {
   if (typeof value !== "object" || value === null) return false;
   const frame = value as Readonly<Record<string, unknown>>;
-  if (frame.type !== "chat") return false;
+  const { type } = frame;
+  if (type !== "chat" && type !== "typing" && type !== "mark_read" && type !== "ping") return false;
   for (const name in frame) {
     const member = frame[name];
     if (typeof member !== "string") return false;
@@ -65,22 +80,25 @@ function isCommonChatFrame(value: unknown): value is ChatClientFrameOf<"chat"> {
         break;
       case "body":
       case "text":
-        if (member.length === 0 || member.length > MAX_BODY_LENGTH) return false;
+        if (type !== "chat" || member.length === 0 || member.length > MAX_BODY_LENGTH) return false;
         break;
       case "client_id":
-        if (member.length === 0 || member.length > MAX_REFERENCE_LENGTH) return false;
+        if (type !== "chat" || member.length === 0 || member.length > MAX_REFERENCE_LENGTH) return false;
         break;
       case "ref":
         if (member.length > MAX_REFERENCE_LENGTH) return false;
         break;
       case "room":
-        if (!ROOM_ID.test(member)) return false;
+        if ((type !== "chat" && type !== "typing") || !ROOM_ID.test(member)) return false;
+        break;
+      case "message_id":
+        if (type !== "mark_read" || !UUID.test(member)) return false;
         break;
       default:
         return false;
     }
   }
-  return true;
+  return type !== "mark_read" || "message_id" in frame;
 }
 
 /** What an answer to `frame` refers to: its own `ref`, else the id that the client gave the message. */

@@ -1,7 +1,8 @@
 import * as z from "zod/mini";
 import { checkSecretKey } from "../auth/mod.ts";
 import { refuse } from "../connection/mod.ts";
-import { Json, MAX_BODY_LENGTH, RoomId } from "../protocol/chat_client_frames.ts";
+import { Json, RoomId } from "../protocol/chat_client_frames.ts";
+import { MAX_BODY_LENGTH } from "../protocol/chat_limits.ts";
 import type { AckFrame } from "../protocol/chat_server_frames.ts";
 import type { Failure } from "../protocol/codes.ts";
 import { err, ok, type Result } from "../protocol/result.ts";

@@ -1,4 +1,5 @@
-import { type Position, RoomId } from "../protocol/chat_client_frames.ts";
+import type { Position } from "../protocol/chat_client_frames.ts";
+import { ROOM_ID } from "../protocol/chat_limits.ts";
 import type { Failure } from "../protocol/codes.ts";
 import { err, ok, type Result } from "../protocol/result.ts";
 
@@ -19,7 +20,7 @@ export interface ChatRequest {
 export function readChatRequest(url: URL): Result<ChatRequest, Failure> {
   const { searchParams } = url;
   const room = searchParams.get("room") ?? searchParams.get("community") ?? roomOfPath(url.pathname);
-  if (room !== undefined && !RoomId.safeParse(room).success) {
+  if (room !== undefined && !ROOM_ID.test(room)) {
     return bad("room", "must be 1 to 128 letters, digits, '.', '_', ':' or '-'");
   }
   const since = searchParams.get("since");

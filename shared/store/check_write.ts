@@ -1,5 +1,5 @@
 import type { Failure } from "../protocol/codes.ts";
-import { MAX_BODY_LENGTH, MAX_DATA_DEPTH } from "../protocol/chat_client_frames.ts";
+import { MAX_BODY_LENGTH, MAX_DATA_DEPTH, ROOM_ID } from "../protocol/chat_limits.ts";
 import type { Sender } from "../protocol/chat_server_frames.ts";
 import type { Write } from "./store.ts";
 
@@ -7,7 +7,6 @@ import type { Write } from "./store.ts";
 export const MAX_DATA_BYTES = 65_536;
 const MAX_NAME_LENGTH = 256;
 
-const ROOM_ID = /^[A-Za-z0-9._:-]{1,128}$/;
 const UUID = /^[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}$/i;
 const encoder = new TextEncoder();
 
@@ -35,6 +34,7 @@ export function checkWrite(write: Write): Failure | undefined {
 
 /** The sender as it is stored: a display name that the database cannot hold is mended, not refused. */
 export function storableSender(sender: Sender): Sender {
+  if (sender.name && sender.name.length <= MAX_NAME_LENGTH && isStorableText(sender.name)) return sender;
   const name = sender.name?.replaceAll("\0", "").slice(0, MAX_NAME_LENGTH).toWellFormed();
   return name ? { id: sender.id, name } : { id: sender.id };
 }

@@ -1,6 +1,6 @@
 import { assertEquals } from "@std/assert";
 import { checkWrite, isRoomId, MAX_DATA_BYTES, storableSender } from "../../shared/store/check_write.ts";
-import { MAX_DATA_DEPTH } from "../../shared/protocol/chat_client_frames.ts";
+import { MAX_DATA_DEPTH } from "../../shared/protocol/chat_limits.ts";
 import type { Write } from "../../shared/store/store.ts";
 
 const ACTOR = { id: "00000000-0000-4000-8000-00000000000a" };
