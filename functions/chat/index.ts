@@ -11,7 +11,6 @@ import { createChat } from "../../shared/room/create_chat.ts";
 import { readChatSettings } from "../../shared/room/read_chat_settings.ts";
 import { groupCommit } from "../../shared/store/group_commit.ts";
 import { measuredStore } from "../../shared/store/measured_store.ts";
-import { measuredWrites } from "../../shared/store/measured_writes.ts";
 import { memoryStore } from "../../shared/store/memory_store.ts";
 import { readStoreSettings } from "../../shared/store/read_store_settings.ts";
 import { StoreMetrics } from "../../shared/store/store_metrics.ts";
@@ -32,7 +31,7 @@ const storage = readStoreSettings(env, secretKeys[0]);
 const storeMetrics = new StoreMetrics();
 const store = measuredStore(storage.backend === "supabase" ? supabaseStore(storage) : memoryStore(), storeMetrics);
 const chat = createChat({
-  store: measuredWrites(groupCommit(store), storeMetrics),
+  store: groupCommit(store, { metrics: storeMetrics }),
   bus,
   peers,
   authenticator: createAuthenticator(readAuthSettings(env)),

@@ -1,6 +1,7 @@
 import type { Failure } from "../protocol/codes.ts";
 import { err, type Result } from "../protocol/result.ts";
 import { type Store, StoreUnavailable, type Write, type Written } from "./store.ts";
+import { StoreMetrics } from "./store_metrics.ts";
 
 /** Bounds of `groupCommit`. */
 export interface GroupCommitOptions {
@@ -16,6 +17,8 @@ export interface GroupCommitOptions {
   readonly random?: () => number;
   /** Makes a `client_id` for messages that have none. */
   readonly newClientId?: () => string;
+  /** How many writes wait, and how long each took with that, is counted here. */
+  readonly metrics?: StoreMetrics;
 }
 
 /** One call of `post`: settled once each of its writes is. */
@@ -54,6 +57,7 @@ export function groupCommit(store: Store, options: GroupCommitOptions = {}): Sto
     giveUpAfterMs = 10_000,
     random = Math.random,
     newClientId = () => crypto.randomUUID(),
+    metrics = new StoreMetrics(),
   } = options;
   for (
     const [name, value] of Object.entries({ maxWrites, maxBytes, maxWaitingWrites, maxWaitingBytes, giveUpAfterMs })
@@ -68,16 +72,18 @@ export function groupCommit(store: Store, options: GroupCommitOptions = {}): Sto
     return new Promise((settle, fail) => {
       if (writes.length === 0) return settle([]);
       const call: PostCall = { results: new Array(writes.length), waiting: writes.length, settle, fail };
-      writes.forEach((write, index) => enter(write, call, index));
+      for (let index = 0; index < writes.length; index++) enter(writes[index]!, call, index);
     });
   }
 
   function enter(write: Write, call: PostCall, index: number): void {
     const bytes = bytesOf(write);
+    const entry = { write: withClientId(write, newClientId), bytes, since: Date.now(), call, index };
+    metrics.pendingWrites++;
     if (waiting.length >= maxWaitingWrites || waitingBytes + bytes > maxWaitingBytes) {
-      return settle(call, index, err(OVERLOADED));
+      return settle(entry, err(OVERLOADED), entry.since);
     }
-    waiting.push({ write: withClientId(write, newClientId), bytes, since: Date.now(), call, index });
+    waiting.push(entry);
     waitingBytes += bytes;
     if (!isCommitting) void commitAll();
   }
@@ -107,9 +113,11 @@ export function groupCommit(store: Store, options: GroupCommitOptions = {}): Sto
     for (let attempt = 0; batch.length > 0; attempt++) {
       try {
         const results = await store.post(batch.map(({ write }) => write));
-        return batch.forEach(({ call, index }, at) => settle(call, index, results[at]!));
+        const now = Date.now();
+        for (let at = 0; at < batch.length; at++) settle(batch[at]!, results[at]!, now);
+        return;
       } catch (error) {
-        if (!(error instanceof StoreUnavailable)) return batch.forEach(({ call }) => call.fail(error));
+        if (!(error instanceof StoreUnavailable)) return fail(batch, error);
       }
       const delayMs = retryDelayMs(attempt, random());
       batch = withoutLate(batch, Date.now() + delayMs);
@@ -121,16 +129,31 @@ export function groupCommit(store: Store, options: GroupCommitOptions = {}): Sto
   function withoutLate(batch: WaitingWrite[], time: number): WaitingWrite[] {
     const isLate = ({ since }: WaitingWrite) => time - since > giveUpAfterMs;
     if (!batch.some(isLate)) return batch;
-    for (const { call, index } of batch.filter(isLate)) settle(call, index, err(UNAVAILABLE));
+    for (const entry of batch.filter(isLate)) settle(entry, err(UNAVAILABLE), Date.now());
     return batch.filter((entry) => !isLate(entry));
   }
 
-  return { ...store, post };
-}
+  function settle(entry: WaitingWrite, result: Result<Written, Failure>, now: number): void {
+    const { call, index } = entry;
+    settled(entry, now);
+    call.results[index] = result;
+    if (--call.waiting === 0) call.settle(call.results);
+  }
 
-function settle(call: PostCall, index: number, result: Result<Written, Failure>): void {
-  call.results[index] = result;
-  if (--call.waiting === 0) call.settle(call.results);
+  function fail(batch: readonly WaitingWrite[], error: unknown): void {
+    const now = Date.now();
+    for (const entry of batch) {
+      settled(entry, now);
+      entry.call.fail(error);
+    }
+  }
+
+  function settled({ since }: WaitingWrite, now: number): void {
+    metrics.pendingWrites--;
+    metrics.writeLatency.observe(Math.max(0, now - since) / 1_000);
+  }
+
+  return { ...store, post };
 }
 
 /** How long to wait before try `attempt + 2`: twice as long each time, at most two seconds, and up to half less. */

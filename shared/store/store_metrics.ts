@@ -1,6 +1,6 @@
 import { counter, gauge, Histogram, histogram, type MetricFamily } from "../telemetry/metrics.ts";
 
-/** What the calls to a store have cost since the isolate's boot: filled by `measuredStore` and `measuredWrites`. */
+/** What the calls to a store have cost since the isolate's boot: filled by `measuredStore` and `groupCommit`. */
 export class StoreMetrics {
   /** Writes that are under way, or wait for the call before theirs. */
   pendingWrites = 0;
