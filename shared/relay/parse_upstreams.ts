@@ -1,20 +1,6 @@
-import * as z from "zod/mini";
-import { defineUpstream, type Upstream } from "./upstream.ts";
+import { defineUpstream, type Upstream, type UpstreamDefinition } from "./upstream.ts";
 
 type Environment = Readonly<Record<string, string | undefined>>;
-
-const list = (what: string) => z.array(z.string(`must be a ${what}`), `must be a list of ${what}s`);
-
-/** One upstream of `RELAY_UPSTREAMS`. */
-const Definition = z.strictObject({
-  url: z.string("must be a URL"),
-  subprotocols: z.optional(list("subprotocol")),
-  /** The NAME of the variable that holds it. */
-  secret: z.optional(
-    z.string("must be the name of a variable").check(z.regex(/^\w+$/, "must be the name of a variable")),
-  ),
-  query: z.optional(list("parameter")),
-}, "must be an object of url, subprotocols, secret and query");
 
 const NAME = /^[A-Za-z0-9_-]{1,64}$/;
 /** Names with an upstream of their own, which has its own settings. */
@@ -29,12 +15,7 @@ export function parseUpstreams(text: string, env: Environment): Upstream[] {
   return Object.entries(parseObject(text)).map(([name, value]) => {
     if (!NAME.test(name)) fail("must have names of 1 to 64 letters, digits, '_' or '-'");
     if (BUILT_IN.has(name)) fail(`must not hold "${name}", which is built in and has settings of its own`);
-    const parsed = z.safeParse(Definition, value);
-    if (!parsed.success) {
-      const [issue] = parsed.error.issues;
-      fail(`must be valid: ${[name, ...issue?.path ?? []].join(".")} ${describe(issue)}`);
-    }
-    const { secret: variable, ...definition } = parsed.data;
+    const { secret: variable, ...definition } = readDefinition(name, value);
     const secret = variable === undefined ? undefined : env[variable]?.trim();
     if (variable !== undefined && !secret) fail(`must be valid: ${name}.secret names ${variable}, which is not set`);
     try {
@@ -59,10 +40,32 @@ function parseObject(text: string): Record<string, unknown> {
   return value as Record<string, unknown>;
 }
 
-function describe(issue: z.core.$ZodIssue | undefined): string {
-  return issue?.code === "unrecognized_keys"
-    ? `has an unknown field "${issue.keys[0]}"`
-    : issue?.message ?? "is not valid";
+/** The members of one definition, each of its type. Written out, as zod would be the one package that a start needs. */
+function readDefinition(name: string, value: unknown): Omit<UpstreamDefinition, "name"> {
+  if (typeof value !== "object" || value === null || Array.isArray(value)) {
+    fail(`must be valid: ${name} must be an object of url, subprotocols, secret and query`);
+  }
+  const { url, subprotocols, secret, query, ...others } = value as Readonly<Record<string, unknown>>;
+  if (typeof url !== "string") fail(`must be valid: ${name}.url must be a URL`);
+  if (secret !== undefined && !(typeof secret === "string" && /^\w+$/.test(secret))) {
+    fail(`must be valid: ${name}.secret must be the name of a variable`);
+  }
+  const [unknown] = Object.keys(others);
+  if (unknown !== undefined) fail(`must be valid: ${name} has an unknown field "${unknown}"`);
+  return {
+    url,
+    subprotocols: readList(`${name}.subprotocols`, subprotocols, "subprotocol"),
+    secret,
+    query: readList(`${name}.query`, query, "parameter"),
+  };
+}
+
+function readList(path: string, value: unknown, what: string): string[] | undefined {
+  if (value === undefined) return undefined;
+  if (!Array.isArray(value)) fail(`must be valid: ${path} must be a list of ${what}s`);
+  const wrong = value.findIndex((entry) => typeof entry !== "string");
+  if (wrong >= 0) fail(`must be valid: ${path}.${wrong} must be a ${what}`);
+  return value;
 }
 
 function fail(rule: string): never {

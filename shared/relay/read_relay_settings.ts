@@ -4,6 +4,7 @@ import { type OpenAiSettings, openAiUpstream } from "./openai/openai_upstream.ts
 import type { ReadTextFile } from "./openai/read_openai_policy.ts";
 import type { UsageSettings } from "./openai/read_usage_settings.ts";
 import type { ConversationLimits } from "./openai/recorded_conversation.ts";
+import { parseUpstreams } from "./parse_upstreams.ts";
 import type { PipeLimits } from "./pipe.ts";
 import type { Upstream } from "./upstream.ts";
 
@@ -73,7 +74,7 @@ export async function readRelaySettings(
   return {
     sockets,
     isolate,
-    upstreams: [...openAi ? [openAi] : [], ...await readUpstreams(env)],
+    upstreams: [...openAi ? [openAi] : [], ...readUpstreams(env)],
     missing: openAi ? {} : { openai: "set OPENAI_API_KEY" },
     limits: {
       ...readWhole(env, "RELAY_CONNECT_TIMEOUT_MS", "connectTimeoutMs"),
@@ -117,12 +118,9 @@ function readOpenAi(env: Environment, { apiKey, model }: Pick<OpenAiSettings, "a
   }
 }
 
-async function readUpstreams(env: Environment): Promise<readonly Upstream[]> {
+function readUpstreams(env: Environment): readonly Upstream[] {
   const text = readText(env, "RELAY_UPSTREAMS");
-  if (text === undefined) return [];
-  // Loaded only where it is needed: with zod it makes up a fifth of a cold start's CPU.
-  const { parseUpstreams } = await import("./parse_upstreams.ts");
-  return parseUpstreams(text, env);
+  return text === undefined ? [] : parseUpstreams(text, env);
 }
 
 function readText(env: Environment, name: string): string | undefined {
