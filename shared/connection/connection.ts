@@ -1,5 +1,5 @@
 import type { Drain, Isolate } from "../isolate/isolate.ts";
-import { EXIT, type ExitNotice, type InFlight, NORMAL, type Pid, type Processes } from "../process/mod.ts";
+import { ENDED, EXIT, type ExitNotice, type InFlight, NORMAL, type Pid, type Processes } from "../process/mod.ts";
 import type { ErrorFrame, ReconnectFrame, TokenExpiringFrame } from "../protocol/connection_frames.ts";
 import type { CloseCode, ErrorCode } from "../protocol/codes.ts";
 import { closeOnceQuiet, closeSocket } from "./close_socket.ts";
@@ -9,6 +9,7 @@ import { parseDurationMs } from "./duration.ts";
 import { RateLimiter } from "./rate_limiter.ts";
 import { MESSAGE_TOPIC, type Metadata, type Relay } from "./relay_to.ts";
 import type { ResolvedSocketOptions } from "./socket_options.ts";
+import type { Timer, Timers } from "./timers.ts";
 import { utf8Length } from "./utf8_length.ts";
 
 /** `ws.join`: a connection is open, and this process is its target now. */
@@ -112,6 +113,7 @@ export interface ConnectionContext {
   readonly counters: Counters;
   /** What all of them hold for clients that do not read. */
   readonly buffers: BufferBudget;
+  readonly timers: Timers;
   /** The connection has ended, for the reason that its target heard; called once. */
   ended(connection: Connection, reason: string): void;
 }
@@ -124,10 +126,16 @@ const RATE_FORGIVEN_MS = 10_000;
 const ERROR_FRAME_INTERVAL_MS = 1_000;
 /** A socket does not tell when its buffer empties: it has to be looked at. */
 const FLUSH_POLL_MS = 10;
-/** Timers take 31 bits, and a longer one fires at once; what lies further ahead outlives every isolate. */
-const MAX_TIMER_MS = 2 ** 31 - 1;
-
-type Timer = ReturnType<typeof setTimeout>;
+/** What becomes of a connection that is told to leave. */
+interface Leaving {
+  /** When the client was told to go, and when it is closed if it has not. */
+  readonly at: number;
+  readonly until: number;
+  readonly reason: string;
+  readonly timer: Timer;
+  /** When the target is asked. */
+  readonly asking: Timer | undefined;
+}
 
 /**
  * One socket's life, as a process: frames of the client go to its target, messages of any process go to the client.
@@ -142,51 +150,69 @@ export class Connection {
   readonly #socket: WebSocket;
   readonly #controlFrames: boolean;
   readonly #asksTarget: boolean;
-  readonly #rate: RateLimiter;
-  readonly #inFlight: InFlight = { messages: 0, bytes: 0 };
-  readonly #release: () => void;
-  readonly #timers = new Set<Timer>();
+  readonly #heartbeatMs: number;
   readonly #openedAt = Date.now();
   #target: Pid;
   #messageTopic: string;
   #metadata: Metadata;
-  #tokenTimers: Timer[] = [];
   #messageCount = 0;
   #lastFrameAt = 0;
-  #flushing: (() => void)[] = [];
-  #refused = { frames: 0, at: 0, told: 0 };
-  #closedBy: LeaveMessage["close"];
-  #openTimer: Timer | undefined;
-  /** A drain that began before the socket was open. */
-  #drain: DrainMessage | undefined;
-  /** When the client was told to go, and when it is closed if it has not. */
-  #leaving: { at: number; until: number; timer?: Timer; asking?: Timer } = { at: Infinity, until: Infinity };
   /** At most so many bytes are buffered: asking the socket with every frame costs a tenth of sending it. */
   #mostBuffered = 0;
   #isOpen = false;
   #ended = false;
+  #closedBy: LeaveMessage["close"];
+  /** Until it is open, the end of the wait for that; then the next that its token brings. */
+  #timer: Timer | undefined;
+  // An idle connection has none of what follows but the first: made at once, all of it would double what it holds.
+  #listener: EventListenerObject | undefined;
+  #rate: RateLimiter | undefined;
+  #inFlight: InFlight | undefined;
+  #refused: { frames: number; at: number; told: number } | undefined;
+  /** A drain that began before the socket was open. */
+  #drain: DrainMessage | undefined;
+  #leaving: Leaving | undefined;
+  #flushing: { readonly waiting: (() => void)[]; timer: Timer } | undefined;
+  /** Heartbeat, silence and lifetime, as far as they are set. */
+  #watches: { heartbeat?: Timer; silence?: Timer; lifetime?: Timer } | undefined;
 
   constructor(context: ConnectionContext, socket: WebSocket, relay: Relay, options: { controlFrames: boolean }) {
     this.#context = context;
     this.#socket = socket;
     this.#controlFrames = options.controlFrames;
     this.#asksTarget = relay.hands_over === true;
-    this.#rate = new RateLimiter(context.options);
+    this.#heartbeatMs = relay.heartbeat_interval === undefined
+      ? context.options.heartbeatIntervalMs
+      : parseDurationMs(relay.heartbeat_interval)!;
     this.#target = this.#resolve(relay.target_pid);
     this.#messageTopic = relay.message_topic;
     this.#metadata = relay.metadata;
     this.userId = typeof relay.metadata.user_id === "string" ? relay.metadata.user_id : undefined;
-    this.#release = context.isolate.hold();
-    this.pid = context.processes.spawn(this, { onExit: (reason) => this.#exited(reason) });
+    context.isolate.hold();
+    this.pid = context.processes.spawn(this);
     // From here on the other end decides what happens: an exception in one of these would take the server down, but
     // whatever they call is a process's handler or guards itself.
     socket.binaryType = "arraybuffer";
-    socket.onopen = () => this.#opened(relay.heartbeat_interval);
-    socket.onmessage = (event) => this.#received(event.data);
-    socket.onclose = (event) => this.#closed(event);
-    socket.onerror = () => this.#lost();
-    this.#openTimer = this.#after(OPEN_TIMEOUT_MS, () => this.#end("never_opened"));
+    this.#listener = new Connection.#Listener(this);
+    for (const type of EVENTS) socket.addEventListener(type, this.#listener);
+    this.#timer = this.#after(OPEN_TIMEOUT_MS, (connection) => connection.#end("never_opened"));
   }
+
+  /** One object for all events of a socket: a function for each costs the runtime three more objects. */
+  static readonly #Listener = class implements EventListenerObject {
+    readonly #connection: Connection;
+
+    constructor(connection: Connection) {
+      this.#connection = connection;
+    }
+
+    handleEvent(event: Event): void {
+      this.#connection.#happened(event);
+    }
+  };
+
+  /** Not made for each connection, as most of them hold one for as long as they live. */
+  static readonly #warn = (connection: Connection): void => connection.#warnOfExpiry();
 
   /** What was sent and the client has not read yet. */
   get bufferedBytes(): number {
@@ -226,7 +252,7 @@ export class Connection {
     this.#target = target;
     const { processes } = this.#context;
     // What the old target has not come to yet is the new one's: else it would be lost, or handled out of order.
-    const unread = processes.takeBack(previous.target, this.#inFlight);
+    const unread = this.#inFlight === undefined ? [] : processes.takeBack(previous.target, this.#inFlight);
     processes.demonitor(this.pid, previous.target);
     this.#leave(previous.target, "transferred", previous.metadata);
     if (!this.#isOpen) return;
@@ -242,24 +268,30 @@ export class Connection {
       return;
     }
     const { reason, graceMs } = drain;
-    if (this.#leaving.at === Infinity) this.#context.counters.handed_over++;
+    const { timers, counters } = this.#context;
+    if (this.#leaving === undefined) counters.handed_over++;
     // A second drain hurries the first one: the client's own moment stays where it was sooner.
     const now = Date.now();
-    const afterMs = Math.max(0, Math.min(drain.afterMs, this.#leaving.at - now));
+    const before = this.#leaving;
+    const afterMs = Math.max(0, Math.min(drain.afterMs, (before?.at ?? Infinity) - now));
     const hasGrace = this.#controlFrames || this.#asksTarget;
-    const closeMs = Math.min(afterMs + (hasGrace ? graceMs : 0), this.#leaving.until - now);
-    this.#cancel(this.#leaving.timer);
-    this.#cancel(this.#leaving.asking);
-    const timer = this.#after(closeMs, () => this.#handOver(reason));
-    const asking = this.#asksTarget ? this.#after(afterMs, () => this.#askTarget(reason)) : undefined;
-    this.#leaving = { at: now + afterMs, until: now + closeMs, timer, asking };
+    const closeMs = Math.min(afterMs + (hasGrace ? graceMs : 0), (before?.until ?? Infinity) - now);
+    timers.cancel(before?.timer);
+    timers.cancel(before?.asking);
+    this.#leaving = {
+      at: now + afterMs,
+      until: now + closeMs,
+      reason,
+      timer: this.#after(closeMs, (connection) => connection.#handOver()),
+      asking: this.#asksTarget ? this.#after(afterMs, (connection) => connection.#askTarget()) : undefined,
+    };
     this.#sendFrame({ type: "reconnect", after_ms: afterMs, reason });
   }
 
   "ws.flush"({ done }: FlushMessage): void {
-    if (this.#ended || this.#socket.bufferedAmount <= this.#context.options.maxBufferedBytes / 4) return done();
-    this.#flushing.push(done);
-    if (this.#flushing.length === 1) this.#pollFlush();
+    if (this.#ended || this.#hasRoom) return done();
+    if (this.#flushing === undefined) this.#flushing = { waiting: [done], timer: this.#pollFlush() };
+    else this.#flushing.waiting.push(done);
   }
 
   [EXIT]({ pid, reason }: ExitNotice): void {
@@ -268,22 +300,48 @@ export class Connection {
     else this.#fail(1011, "internal", "The server process behind this connection failed");
   }
 
-  #opened(heartbeatInterval: string | undefined): void {
+  /** The process was ended, from outside where the connection has not ended itself. */
+  [ENDED](reason: string): void {
+    if (reason === NORMAL) this.#close(1000, "done", "exited");
+    else this.#close(1011, "internal", "exited");
+  }
+
+  #happened(event: Event): void {
+    switch (event.type) {
+      case "message":
+        return this.#received((event as MessageEvent<string | ArrayBuffer>).data);
+      case "open":
+        return this.#opened();
+      case "close":
+        return this.#closed(event as CloseEvent);
+      case "error":
+        return this.#lost();
+    }
+  }
+
+  #opened(): void {
     // The runtime opens a socket that was closed before it was open, and forgets about the close.
     if (this.#ended) return closeSocket(this.#socket, 1013, "ended before it opened");
-    const { options } = this.#context;
+    const { maxSilenceMs, maxLifetimeMs } = this.#context.options;
     this.#isOpen = true;
-    this.#cancel(this.#openTimer);
-    this.#lastFrameAt = Date.now();
+    this.#context.timers.cancel(this.#timer);
+    this.#timer = undefined;
     this.#join();
     if (this.#ended) return;
     this.#watchToken();
     if (this.#drain !== undefined) this["ws.drain"](this.#drain);
-    const heartbeatMs = heartbeatInterval ? parseDurationMs(heartbeatInterval)! : options.heartbeatIntervalMs;
-    if (heartbeatMs > 0) this.#every(heartbeatMs, () => this.#heartbeat());
-    if (options.maxSilenceMs > 0) this.#every(options.maxSilenceMs / 4, () => this.#checkSilence());
-    if (options.maxLifetimeMs > 0) {
-      this.#after(options.maxLifetimeMs, () => this["ws.drain"]({ reason: "lifetime", afterMs: 0, graceMs: 10_000 }));
+    if (this.#heartbeatMs > 0) this.#awaitHeartbeat();
+    if (maxSilenceMs > 0) {
+      this.#lastFrameAt = Date.now();
+      this.#awaitSilence();
+    }
+    if (maxLifetimeMs > 0) {
+      this.#watches = {
+        ...this.#watches,
+        lifetime: this.#after(maxLifetimeMs, (connection) => {
+          connection["ws.drain"]({ reason: "lifetime", afterMs: 0, graceMs: 10_000 });
+        }),
+      };
     }
   }
 
@@ -295,6 +353,7 @@ export class Connection {
       return this.#fail(1009, "too_large", `A frame may hold ${options.maxFrameBytes} bytes`);
     }
     if (options.maxSilenceMs > 0) this.#lastFrameAt = Date.now();
+    this.#rate ??= new RateLimiter(options); // Full, as it would be by now had it been there from the start.
     if (!this.#rate.take(bytes)) return this.#refuseFrame(bytes);
     this.#messageCount++;
     counters.messages_in++;
@@ -312,8 +371,9 @@ export class Connection {
   /** Gives a frame to the target, in whose mailbox only so much of one connection may wait. */
   #pass(message: ClientMessage, size: number): void {
     const { options, processes } = this.#context;
-    const result = processes.send(this.#target, this.#messageTopic, message, size, this.#inFlight);
-    const { messages, bytes } = this.#inFlight;
+    const inFlight = this.#inFlight ??= { messages: 0, bytes: 0 };
+    const result = processes.send(this.#target, this.#messageTopic, message, size, inFlight);
+    const { messages, bytes } = inFlight;
     if (result === "mailbox_full" || messages > options.maxInFlightMessages || bytes > options.maxInFlightBytes) {
       this.#fail(1013, "overloaded", "Frames come faster than they can be handled");
     }
@@ -336,7 +396,7 @@ export class Connection {
   /** Answers a frame over the rate with an error, at most one a second; a client that goes on is closed. */
   #refuseFrame(bytes: number): void {
     const now = Date.now();
-    const refused = this.#refused;
+    const refused = this.#refused ??= { frames: 0, at: 0, told: 0 };
     if (now - refused.at > RATE_FORGIVEN_MS) refused.frames = 0;
     refused.frames++;
     refused.at = now;
@@ -347,7 +407,7 @@ export class Connection {
     }
     if (now - refused.told < ERROR_FRAME_INTERVAL_MS) return;
     refused.told = now;
-    this.#sendFrame({ type: "error", code: "rate_limited", message, retry_after_ms: this.#rate.waitMs(bytes) });
+    this.#sendFrame({ type: "error", code: "rate_limited", message, retry_after_ms: this.#rate!.waitMs(bytes) });
   }
 
   /** The pid behind a name: the end of a process, which a connection waits for, comes by its pid. */
@@ -368,17 +428,30 @@ export class Connection {
     this.#context.processes.notify(target, "ws.leave", message);
   }
 
-  #pollFlush(): void {
-    this.#after(FLUSH_POLL_MS, () => {
-      if (this.#socket.bufferedAmount <= this.#context.options.maxBufferedBytes / 4) this.#flushed();
-      else this.#pollFlush();
+  /** Whether what was sent has mostly left. */
+  get #hasRoom(): boolean {
+    return this.#socket.bufferedAmount <= this.#context.options.maxBufferedBytes / 4;
+  }
+
+  #pollFlush(): Timer {
+    return this.#after(FLUSH_POLL_MS, (connection) => {
+      if (connection.#hasRoom) connection.#flushed();
+      else connection.#flushing!.timer = connection.#pollFlush();
     });
   }
 
   #flushed(): void {
-    const waiting = this.#flushing;
-    this.#flushing = [];
-    for (const done of waiting) done();
+    const flushing = this.#flushing;
+    this.#flushing = undefined;
+    for (const done of flushing?.waiting ?? []) done();
+  }
+
+  #awaitHeartbeat(): void {
+    const heartbeat = this.#after(this.#heartbeatMs, (connection) => {
+      connection.#awaitHeartbeat();
+      connection.#heartbeat();
+    });
+    this.#watches = { ...this.#watches, heartbeat };
   }
 
   #heartbeat(): void {
@@ -390,22 +463,38 @@ export class Connection {
     this.#context.processes.send(this.#target, "ws.heartbeat", message);
   }
 
+  #awaitSilence(): void {
+    const silence = this.#after(this.#context.options.maxSilenceMs / 4, (connection) => {
+      connection.#awaitSilence();
+      connection.#checkSilence();
+    });
+    this.#watches = { ...this.#watches, silence };
+  }
+
   #checkSilence(): void {
     if (Date.now() - this.#lastFrameAt < this.#context.options.maxSilenceMs) return;
     this.#fail(4408, "heartbeat_missed", "Nothing came from the client for too long");
   }
 
   #watchToken(): void {
-    for (const timer of this.#tokenTimers) this.#cancel(timer);
-    this.#tokenTimers = [];
+    this.#context.timers.cancel(this.#timer);
+    this.#timer = undefined;
+    const leftMs = this.#tokenLeftMs;
+    if (Number.isNaN(leftMs)) return;
+    this.#timer = this.#after(leftMs - TOKEN_WARNING_MS, Connection.#warn);
+  }
+
+  /** How long its token lasts; NaN where it has none, or one that never ends. */
+  get #tokenLeftMs(): number {
     const { expires_at } = this.#metadata;
-    if (typeof expires_at !== "string") return;
-    const leftMs = Date.parse(expires_at) - Date.now();
-    if (!(leftMs <= MAX_TIMER_MS)) return;
-    this.#tokenTimers = [
-      this.#after(leftMs - TOKEN_WARNING_MS, () => this.#sendFrame({ type: "token_expiring", expires_at })),
-      this.#after(leftMs, () => this.#fail(4401, "token_expired", "The token has expired")),
-    ];
+    return typeof expires_at === "string" ? Date.parse(expires_at) - Date.now() : NaN;
+  }
+
+  #warnOfExpiry(): void {
+    this.#timer = this.#after(this.#tokenLeftMs, (connection) => {
+      connection.#fail(4401, "token_expired", "The token has expired");
+    });
+    this.#sendFrame({ type: "token_expiring", expires_at: this.#metadata.expires_at as string });
   }
 
   /** Closes it, as its client does not read what is sent to it. */
@@ -414,13 +503,14 @@ export class Connection {
     this.#close(1013, "slow_reader", "slow_reader");
   }
 
-  #askTarget(reason: string): void {
-    const message: HandOverMessage = { client_pid: this.pid, reason, ready: () => this.#handOver(reason) };
+  #askTarget(): void {
+    const reason = this.#leaving!.reason;
+    const message: HandOverMessage = { client_pid: this.pid, reason, ready: () => this.#handOver() };
     this.#context.processes.notify(this.#target, "ws.hand_over", message);
   }
 
-  #handOver(reason: string): void {
-    this.#close(1012, `hand_over: ${reason}`, "hand_over");
+  #handOver(): void {
+    this.#close(1012, `hand_over: ${this.#leaving!.reason}`, "hand_over");
   }
 
   /** Says why in an `error` frame, then closes. */
@@ -446,31 +536,22 @@ export class Connection {
     });
   }
 
-  #exited(reason: string): void {
-    if (reason === NORMAL) this.#close(1000, "done", "exited");
-    else this.#close(1011, "internal", "exited");
-  }
-
   #end(leaveReason: string, close?: () => void): void {
     if (this.#ended) return;
     this.#ended = true;
-    for (const timer of this.#timers) clearTimeout(timer);
-    this.#timers.clear();
+    this.#cancelTimers();
     // Whatever the runtime keeps of a socket (a peer that vanished stays CLOSING) must not keep the connection with it.
     // One that is not open yet has to be closed when it is.
     if (this.#isOpen) {
-      this.#socket.onopen =
-        this.#socket.onmessage =
-        this.#socket.onclose =
-        this.#socket.onerror =
-          null;
+      for (const type of EVENTS) this.#socket.removeEventListener(type, this.#listener!);
+      this.#listener = undefined;
     }
     this.#context.buffers.closing(this.#socket);
     close?.();
     this.#context.processes.demonitor(this.pid, this.#target);
     this.#leave(this.#target, leaveReason, this.#metadata);
     this.#flushed();
-    this.#release();
+    this.#context.isolate.release();
     this.#context.ended(this, leaveReason);
     this.#context.processes.exit(this.pid, CLEAN_ENDS.has(leaveReason) ? NORMAL : leaveReason);
   }
@@ -479,25 +560,25 @@ export class Connection {
     this.#context.counters.refused(code);
   }
 
-  #after(delayMs: number, action: () => void): Timer {
-    const timer = setTimeout(() => {
-      this.#timers.delete(timer);
-      action();
-    }, Math.min(Math.max(0, delayMs), MAX_TIMER_MS));
-    this.#timers.add(timer);
-    return timer;
+  /** An action is one function for all connections, and is told which of them it is about. */
+  #after(delayMs: number, action: (connection: Connection) => void): Timer {
+    return this.#context.timers.after(delayMs, this, action);
   }
 
-  #every(intervalMs: number, action: () => void): void {
-    this.#timers.add(setInterval(action, Math.min(intervalMs, MAX_TIMER_MS)));
-  }
-
-  #cancel(timer: Timer | undefined): void {
-    if (timer === undefined) return;
-    clearTimeout(timer);
-    this.#timers.delete(timer);
+  #cancelTimers(): void {
+    const { timers } = this.#context;
+    timers.cancel(this.#timer);
+    timers.cancel(this.#leaving?.timer);
+    timers.cancel(this.#leaving?.asking);
+    timers.cancel(this.#flushing?.timer);
+    timers.cancel(this.#watches?.heartbeat);
+    timers.cancel(this.#watches?.silence);
+    timers.cancel(this.#watches?.lifetime);
   }
 }
+
+/** The events of a socket. */
+const EVENTS = ["open", "message", "close", "error"];
 
 /** The leave reasons of a client that sent too much, and most likely goes on to. */
 const SENT_TOO_MUCH: ReadonlySet<string> = new Set<ErrorCode>(["too_large", "rate_limited", "overloaded"]);

@@ -24,6 +24,7 @@ import {
   resolveSocketOptions,
   type SocketOptions,
 } from "./socket_options.ts";
+import { Timers } from "./timers.ts";
 
 const NOT_STORED = { "Cache-Control": "no-store" };
 
@@ -109,6 +110,7 @@ class SocketServer {
       isolate,
       counters: new Counters(),
       buffers: new BufferBudget(this.#options.maxBufferedBytesTotal, () => this.#connections),
+      timers: new Timers(),
       ended: (connection, reason) => this.#forget(connection, reason),
     };
     this.#socketContext = { isolate, limits: connectionLimits(this.#options) };
@@ -234,7 +236,7 @@ class SocketServer {
     if (upgraded === undefined) return response;
     this.#context.counters.closed(closeCode);
     const withFrame = this.#serve.errorFrames?.(request) ?? true;
-    sendRefusal(upgraded.socket, refusal, withFrame, this.#context.isolate.hold());
+    sendRefusal(upgraded.socket, refusal, withFrame, this.#context.isolate);
     return upgraded.response;
   }
 
@@ -359,13 +361,16 @@ function handshakeFlaw({ method, headers }: Request): string | undefined {
 }
 
 /** Tells a client why it may not come in, and lets go of it without waiting for its answer. */
-function sendRefusal(socket: WebSocket, refusal: Refusal, withFrame: boolean, release: () => void): void {
+function sendRefusal(socket: WebSocket, refusal: Refusal, withFrame: boolean, isolate: Isolate): void {
   const { closeCode, code, message } = refusal;
-  const giveUp = setTimeout(release, 10_000);
+  isolate.hold();
+  let isHeld = true;
   const done = () => {
     clearTimeout(giveUp);
-    release();
+    if (isHeld) isolate.release();
+    isHeld = false;
   };
+  const giveUp = setTimeout(done, 10_000);
   socket.onopen = () => {
     try {
       if (withFrame) socket.send(JSON.stringify({ type: "error", code, message } satisfies ErrorFrame));

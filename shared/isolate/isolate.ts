@@ -65,6 +65,8 @@ export class Isolate {
   /** The age at which the drain is over, as planned. */
   #goneAtMs = Infinity;
   #connections = 0;
+  /** Settles what keeps the isolate alive. */
+  #vacated: () => void = () => {};
 
   /** Begins to count; throws a `RangeError` for a time that is none. */
   constructor(options: IsolateOptions) {
@@ -119,22 +121,21 @@ export class Isolate {
     return () => this.#listeners.delete(listener);
   }
 
-  /**
-   * Counts a connection and keeps the isolate alive for it; the function given back, called once it has closed, ends both.
-   */
-  hold(): () => void {
-    // One fresh promise a connection: the platform counts each native promise once, and one already settled would
-    // pin the isolate for ever.
-    const closed = Promise.withResolvers<void>();
-    this.waitUntil(closed.promise);
+  /** Counts a connection and keeps the isolate alive for it, until `release` has been called as often. */
+  hold(): void {
     this.#connections++;
-    let held = true;
-    return () => {
-      if (!held) return;
-      held = false;
-      this.#connections--;
-      closed.resolve();
-    };
+    if (this.#connections > 1) return;
+    // A fresh promise each time that there is somebody again: the platform counts each native promise once, and one
+    // already settled would pin the isolate for ever.
+    const { promise, resolve } = Promise.withResolvers<void>();
+    this.#vacated = resolve;
+    this.waitUntil(promise);
+  }
+
+  /** Ends what one call of `hold` began. */
+  release(): void {
+    this.#connections--;
+    if (this.#connections === 0) this.#vacated();
   }
 
   /** Releases the timer and the listener. May be called twice. */

@@ -97,6 +97,12 @@ export interface InFlight {
   bytes: number;
 }
 
+/**
+ * The method of a behaviour that is an object by which it hears, once, that its process has ended and why, before those who
+ * watch it do: for what it holds outside. No message can reach it, as its name is no topic.
+ */
+export const ENDED: unique symbol = Symbol("ended");
+
 /** How a process is set up. */
 export interface SpawnOptions {
   /** Reachable under this name as well. */
@@ -105,6 +111,6 @@ export interface SpawnOptions {
   maxMailboxMessages?: number;
   /** Bytes that may wait, as far as senders say how large their messages are; default 16 MiB. */
   maxMailboxBytes?: number;
-  /** Called once when the process has ended, before those who watch it hear of it: for what it holds outside. */
+  /** As the method `ENDED`, for a behaviour without one. */
   onExit?: (reason: ExitReason) => void;
 }

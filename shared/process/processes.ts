@@ -1,7 +1,9 @@
 import { log } from "../telemetry/log.ts";
+import { added, allOf, type Few, removed } from "./few.ts";
 import { Mailbox } from "./mailbox.ts";
 import {
   type Behaviour,
+  ENDED,
   EXIT,
   type ExitNotice,
   type ExitReason,
@@ -35,6 +37,8 @@ export interface RemoteLink {
   /** Ends what `monitor` began. */
   demonitor(watcher: Pid, pid: Pid): void;
 }
+
+const NO_OPTIONS: SpawnOptions = {};
 
 /**
  * The processes of one isolate. Sending to an idle process is a function call; to a busy one, a place in its mailbox,
@@ -73,7 +77,7 @@ export class Processes {
   }
 
   /** Starts a process and gives its pid. An inbox function begins at once, up to its first `await`. */
-  spawn(behaviour: Behaviour, options: SpawnOptions = {}): Pid {
+  spawn(behaviour: Behaviour, options: SpawnOptions = NO_OPTIONS): Pid {
     const pid = `${this.isolateId}.${++this.#spawned}`;
     const running = new Running(pid, behaviour, options, this.#owner);
     this.#running.set(pid, running);
@@ -218,12 +222,16 @@ interface Owner {
   ended(pid: Pid, names: Iterable<string>): void;
 }
 
+/** A behaviour that hears of its end. */
+interface Ending {
+  readonly [ENDED]?: (reason: ExitReason) => void;
+}
+
 /** One process: its behaviour, its mailbox, and who must hear of its end. */
 class Running implements Self, Recipient {
-  // Most processes have none of these: one each would double what an idle connection costs.
-  #watchers: Set<Running> | undefined;
-  #watching: Set<Running> | undefined;
-  #linked: Set<Running> | undefined;
+  #watchers: Few<Running>;
+  #watching: Few<Running>;
+  #linked: Few<Running>;
   #names: Set<string> | undefined;
   /** Made by the first message that has to wait. */
   #mailbox: Mailbox | undefined;
@@ -293,33 +301,34 @@ class Running implements Self, Recipient {
     this.#wake?.();
     try {
       this.#options.onExit?.(reason);
+      (this.#handlers as Ending | undefined)?.[ENDED]?.(reason);
     } catch (error) {
       this.#owner.crashed(this.pid, error);
     }
-    for (const watched of this.#watching ?? []) watched.#watchers?.delete(this);
+    for (const watched of allOf(this.#watching)) watched.#watchers = removed(watched.#watchers, this);
     const notice: ExitNotice = { pid: this.pid, reason };
-    for (const watcher of this.#watchers ?? []) {
-      watcher.#watching?.delete(this);
+    for (const watcher of allOf(this.#watchers)) {
+      watcher.#watching = removed(watcher.#watching, this);
       watcher.send(EXIT, notice, 0, undefined, true);
     }
-    for (const linked of this.#linked ?? []) {
-      linked.#linked?.delete(this);
-      linked.end(reason);
+    for (const other of allOf(this.#linked)) {
+      other.#linked = removed(other.#linked, this);
+      other.end(reason);
     }
   }
 
   watch(watched: Running): void {
-    (watched.#watchers ??= new Set()).add(this);
-    (this.#watching ??= new Set()).add(watched);
+    watched.#watchers = added(watched.#watchers, this);
+    this.#watching = added(this.#watching, watched);
   }
 
   unwatch(watched: Running): void {
-    watched.#watchers?.delete(this);
-    this.#watching?.delete(watched);
+    watched.#watchers = removed(watched.#watchers, this);
+    this.#watching = removed(this.#watching, watched);
   }
 
   linkTo(other: Running): void {
-    (this.#linked ??= new Set()).add(other);
+    this.#linked = added(this.#linked, other);
   }
 
   named(name: string): void {

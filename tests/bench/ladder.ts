@@ -113,7 +113,7 @@ async function wholeRooms(stack: AsyncDisposableStack): Promise<Step[]> {
     const run = async (n: number) => {
       for (let i = 0; i < TOGETHER; i++) {
         const data = `{"type":"chat","client_id":"0123abcd-${n}-${i}","body":"${BODY}"}`;
-        sockets[(n + i) % SENDERS]!.onmessage!({ data });
+        sockets[(n + i) % SENDERS]!.receive(data);
       }
       // Each waits for nothing but its turn: a turn of the event loop would be measured with them.
       for (let turn = 0; turn < TURNS; turn++) await Promise.resolve();

@@ -12,7 +12,7 @@ const START = Date.parse("2030-01-01T00:00:00Z");
 function stopTime(): Clock & Disposable {
   const clock = install({
     now: START,
-    toFake: ["setTimeout", "clearTimeout", "setInterval", "clearInterval", "Date"],
+    toFake: ["setTimeout", "clearTimeout", "setInterval", "clearInterval", "Date", "performance"],
     // The runtime clears timers of its own by the same function.
     shouldClearNativeTimers: true,
   });

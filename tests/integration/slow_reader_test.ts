@@ -29,6 +29,7 @@ Deno.test("a client that stops reading is dropped with 1013 at maxBufferedBytes,
   assert(grown < 40 * MIB, `memory has grown by ${grown / MIB} MiB`);
   const { connections, counters } = await kernel.health();
   assertEquals([connections, counters.refused], [1, { slow_reader: 1 }]);
+  kernel.processes.send(fast, "ws.close", {});
   await eventually("nothing holds the isolate for it", () => kernel.held.settled === 1);
 
   // What had been queued is there when it reads again, then the reason.

@@ -44,14 +44,14 @@ Deno.test("an isolate serves until 80 % of its wall clock, counted from its boot
   ) {
     using boot = bootIsolate(options, bootedMs);
     const { clock, isolate, drains } = boot;
-    const release = isolate.hold();
+    isolate.hold();
     assertEquals([isolate.state, isolate.ageMs, isolate.lifetimeMs], ["serving", bootedMs, drainsAtMs]);
     clock.tick(drainsAtMs - 1);
     assertEquals([isolate.state, isolate.lifetimeMs, drains], ["serving", 1, []]);
     clock.tick(1);
     assertEquals([isolate.state, isolate.lifetimeMs, drains.length], ["draining", 0, 1]);
     assertEquals(drains[0]?.reason, "wall_clock");
-    release();
+    isolate.release();
     assertEquals([isolate.state, clock.countTimers()], ["gone", 0]);
   }
 });
@@ -100,31 +100,37 @@ Deno.test("a beforeunload that says nothing drains all the same", () => {
 Deno.test("an isolate without connections is gone once it drains, and one whose last one leaves", () => {
   using boot = bootIsolate();
   const { isolate } = boot;
-  const [one, two] = [isolate.hold(), isolate.hold()];
-  one();
+  isolate.hold();
+  isolate.hold();
+  isolate.release();
   isolate.drain("test");
-  one();
-  assertEquals(isolate.state, "draining", "a second release counts for nothing");
-  two();
+  assertEquals(isolate.state, "draining");
+  isolate.release();
   assertEquals(isolate.state, "gone");
 });
 
-Deno.test("hold() gives waitUntil a fresh native promise each time, which settles once, when it is released", async () => {
+Deno.test("hold() gives waitUntil one native promise, which settles with the last release, and then a fresh one", async () => {
   using boot = bootIsolate();
   const { isolate, held } = boot;
-  const releases = [isolate.hold(), isolate.hold()];
-  assertEquals([held.length, new Set(held).size, held[0]?.constructor], [2, 2, Promise]);
+  isolate.hold();
+  isolate.hold();
+  assertEquals([held.length, held[0]?.constructor], [1, Promise]);
   const settled: number[] = [];
-  for (const [i, promise] of held.entries()) promise.then(() => settled.push(i));
+  held[0]!.then(() => settled.push(0));
+  isolate.release();
   await Promise.resolve();
   assertEquals(settled, []);
-  releases[1]!();
-  releases[1]!();
+  isolate.release();
   await Promise.resolve();
-  assertEquals(settled, [1]);
-  releases[0]!();
+  assertEquals(settled, [0]);
+  isolate.hold();
+  assertEquals([held.length, new Set(held).size], [2, 2]);
+  held[1]!.then(() => settled.push(1));
   await Promise.resolve();
-  assertEquals(settled, [1, 0]);
+  assertEquals(settled, [0]);
+  isolate.release();
+  await Promise.resolve();
+  assertEquals(settled, [0, 1]);
 });
 
 Deno.test("waitUntil is the platform's where it has one", () => {
@@ -133,7 +139,8 @@ Deno.test("waitUntil is the platform's where it has one", () => {
   Object.defineProperty(globalThis, "EdgeRuntime", { value: platform, configurable: true });
   try {
     const isolate = new Isolate({ id: "one", events: new EventTarget() });
-    isolate.hold()();
+    isolate.hold();
+    isolate.release();
     isolate.dispose();
   } finally {
     Reflect.deleteProperty(globalThis, "EdgeRuntime");

@@ -92,7 +92,9 @@ async function fullRoom(members: number, query: string): Promise<FullRoom> {
     },
   };
   const bus = memoryBus();
-  const clock = FakeTimers.install({ toFake: ["setTimeout", "clearTimeout", "setInterval", "clearInterval", "Date"] });
+  const clock = FakeTimers.install({
+    toFake: ["setTimeout", "clearTimeout", "setInterval", "clearInterval", "Date", "performance"],
+  });
   const chat = inProcessChat({ store: groupCommit(counted), bus });
   const sockets: StandInSocket[] = [];
   let onFrame: ((frame: unknown) => void) | undefined;
@@ -110,7 +112,7 @@ async function fullRoom(members: number, query: string): Promise<FullRoom> {
 
   const total = (of: (socket: StandInSocket) => number) => sockets.reduce((sum, socket) => sum + of(socket), 0);
   return {
-    say: (n) => sockets[0]!.onmessage!({ data: `{"type":"chat","client_id":"c-${n}","body":"Message ${n}"}` }),
+    say: (n) => sockets[0]!.receive(`{"type":"chat","client_id":"c-${n}","body":"Message ${n}"}`),
     async count(task) {
       for (const name of Object.keys(costs)) delete costs[name];
       const before = {

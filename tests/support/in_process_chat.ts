@@ -5,6 +5,7 @@ import { Connection } from "../../shared/connection/connection.ts";
 import { Counters } from "../../shared/connection/counters.ts";
 import { parseRelay, RELAY_HEADER } from "../../shared/connection/relay_to.ts";
 import { connectionLimits, resolveSocketOptions } from "../../shared/connection/socket_options.ts";
+import { Timers } from "../../shared/connection/timers.ts";
 import { Isolate } from "../../shared/isolate/isolate.ts";
 import { Processes } from "../../shared/process/mod.ts";
 import { createChat } from "../../shared/room/create_chat.ts";
@@ -14,10 +15,7 @@ import { testAuthenticator } from "./serve_chat.ts";
 /** A socket without a network, as far as a connection uses one: what is sent to it is counted, and thrown away. */
 export class StandInSocket {
   binaryType = "";
-  onopen: (() => void) | null = null;
-  onmessage: ((event: { readonly data: string }) => void) | null = null;
-  onclose: (() => void) | null = null;
-  onerror: (() => void) | null = null;
+  #listener: EventListenerObject | undefined;
   /** Frames that were sent to it. */
   frames = 0;
   /** How often it was asked what it has buffered. */
@@ -26,6 +24,24 @@ export class StandInSocket {
   get bufferedAmount(): number {
     this.looks++;
     return 0;
+  }
+
+  /** A connection listens by one object for all events. */
+  addEventListener(_type: string, listener: EventListenerObject): void {
+    this.#listener = listener;
+  }
+
+  removeEventListener(): void {
+    this.#listener = undefined;
+  }
+
+  open(): void {
+    this.#listener?.handleEvent(new Event("open"));
+  }
+
+  /** The client sends a frame. */
+  receive(data: string): void {
+    this.#listener?.handleEvent({ type: "message", data } as MessageEvent<string>);
   }
 
   send(_data: unknown): void {
@@ -58,7 +74,7 @@ export function inProcessChat({ store, bus = memoryBus() }: InProcessChatOptions
   const options = resolveSocketOptions(UNLIMITED);
   const connections: Connection[] = [];
   const buffers = new BufferBudget(options.maxBufferedBytesTotal, () => connections);
-  const context = { options, processes, isolate, counters: new Counters(), buffers, ended() {} };
+  const context = { options, processes, isolate, counters: new Counters(), buffers, timers: new Timers(), ended() {} };
   return {
     processes,
     async connect(user, query) {
@@ -69,7 +85,7 @@ export function inProcessChat({ store, bus = memoryBus() }: InProcessChatOptions
       const socket = new StandInSocket();
       const relay = parseRelay(header);
       connections.push(new Connection(context, socket as unknown as WebSocket, relay, { controlFrames: true }));
-      socket.onopen?.();
+      socket.open();
       return socket;
     },
     close() {
