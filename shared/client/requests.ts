@@ -61,9 +61,11 @@ export class Requests<Carrier> {
     }
   }
 
-  /** A frame came: settles the request that it answers, if there is one. */
-  answer(frame: ChatServerFrame): void {
-    this.#take(refOf(frame))?.resolve(frame);
+  /** A frame came: settles the request that it answers, if there is one. Gives whether there is. */
+  answer(frame: ChatServerFrame): boolean {
+    const request = this.#take(refOf(frame));
+    request?.resolve(frame);
+    return request !== undefined;
   }
 
   /** An `error` came. Gives whether it answers a request. */

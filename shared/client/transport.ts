@@ -210,7 +210,8 @@ export class Transport {
         if (link === this.#keeper.current) this.#takePassing(this.#linkRooms.get(link)!, frame);
         // Which rooms a client is in counts on its newest connection alone.
         else if (frame.type === "joined" || frame.type === "left") this.#requests.askAgain(frame);
-        else this.#requests.answer(frame);
+        // Who shows a count hears it from the event, whoever asked.
+        else if (this.#requests.answer(frame) && frame.type === "unread_count") this.#tell(frame);
     }
     this.#keeper.settled();
   }

@@ -2,6 +2,7 @@ export type { AckFrame, LogFrame, Message, PresentMember } from "../protocol/cha
 export type { OutgoingFrame } from "../client/mod.ts";
 export { KEPT_MESSAGES, MessageLog, type ShownMessage } from "./message_log.ts";
 export { type RoomMessage, type RoomState, RoomView, type RoomViewOptions } from "./room_view.ts";
+export { UnreadCount } from "./unread_count.ts";
 export { useChat, type UseChatOptions } from "./use_chat.ts";
 export { useChatEvent } from "./use_chat_event.ts";
 export { useChatStatus } from "./use_chat_status.ts";

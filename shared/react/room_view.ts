@@ -9,6 +9,7 @@ import {
 } from "../client/mod.ts";
 import { mayBeIgnored } from "../client/may_be_ignored.ts";
 import { MessageLog, type ShownMessage } from "./message_log.ts";
+import { UnreadCount } from "./unread_count.ts";
 
 /** What a view of a room shows at one moment. It never changes: what is new is another one. */
 export interface RoomState {
@@ -49,7 +50,7 @@ const TYPING_LASTS_MS = 3_500;
 /** That the user types is told no more often than this. */
 const TYPING_EVERY_MS = 2_000;
 
-/** How often the unread messages are counted where new ones keep coming: then the count may be wrong until the next one. */
+/** How often the total is counted where new messages keep coming: then it may be wrong until the next one. */
 const MAX_COUNTS = 3;
 
 const LOG_EVENTS = [
@@ -83,8 +84,8 @@ export class RoomView {
   #meanwhile: LogFrame[] | undefined;
   #loading: Promise<void> | undefined;
   #hasOlder = false;
-  #unreadCount: number | undefined;
-  /** Messages of others that came while the count was asked for. */
+  readonly #unread = new UnreadCount(() => void this.getUnreadCount());
+  /** Messages of others that came while the total was asked for. */
   #cameMeanwhile = 0;
   #error: ChatError | undefined;
   #typedAt = -Infinity;
@@ -123,7 +124,7 @@ export class RoomView {
         ({ room, members }) => room === this.room && members && this.#presenceChanged({ state: members }),
       ),
       chat.on("typing", (frame) => this.#isHere(frame) && this.#types(frame)),
-      chat.on("unread_count", ({ room, count }) => room === this.room && this.#count(count)),
+      chat.on("unread_count", (frame) => frame.room === this.room && this.#counted(frame)),
       chat.on("sent", ({ frame, ack }) => this.#settled(frame, ack)),
       chat.on("refused", ({ frame, error }) => this.#settled(frame, error)),
       chat.on("resync", ({ room }) => room === this.room && this.#begin()),
@@ -140,6 +141,7 @@ export class RoomView {
       for (const stop of stops) stop();
       for (const { timer } of this.#typing.values()) clearTimeout(timer);
       this.#typing.clear();
+      this.#unread.close();
     };
   };
 
@@ -179,9 +181,9 @@ export class RoomView {
   };
 
   /** Marks a message of the room and all before it as read; the newest one where none is named. */
-  readonly markAsRead = async (messageId?: string): Promise<void> => {
+  readonly markAsRead = (messageId?: string): Promise<void> => {
     const id = messageId ?? this.state().messages.findLast(({ state }) => state === "stored")?.id;
-    if (id !== undefined) await this.#chat.markRead(id);
+    return mayBeIgnored(id === undefined ? Promise.resolve() : this.#chat.markRead(id).then(() => {}));
   };
 
   /** Asks how many messages are unread. */
@@ -230,6 +232,7 @@ export class RoomView {
     const turn = ++this.#turn;
     this.#meanwhile = this.#loading = this.#error = undefined;
     this.#log.clear();
+    this.#unread.restart();
     this.#changed();
     this.#enter().catch((error) => turn === this.#turn && this.#failed(error));
   }
@@ -263,18 +266,24 @@ export class RoomView {
   #load(before?: number): Promise<void> {
     const turn = this.#turn;
     const events: LogFrame[] = this.#meanwhile = [];
+    const loaded = () => {
+      this.#meanwhile = this.#loading = undefined;
+      this.#changed();
+    };
+    // Nobody sees the page while it still loads: whoever waits for it may ask for the next at once.
     const loading = this.#chat.history({ room: this.room!, before, limit: this.#pageSize }).then(
       ({ messages, more }) => {
         if (turn !== this.#turn) return;
         this.#log.prepend(messages);
         for (const event of events) this.#log.apply(event);
         this.#hasOlder = more;
+        loaded();
       },
-    ).finally(() => {
-      if (turn !== this.#turn) return;
-      this.#meanwhile = this.#loading = undefined;
-      this.#changed();
-    });
+      (error) => {
+        if (turn === this.#turn) loaded();
+        throw error;
+      },
+    );
     this.#loading = loading;
     this.#changed();
     return mayBeIgnored(loading);
@@ -285,13 +294,13 @@ export class RoomView {
     for (let tries = 1;; tries++) {
       this.#cameMeanwhile = 0;
       const count = await this.#chat.unreadCount(this.room);
-      // Whether a message that came meanwhile is in it nobody knows.
-      if (this.#cameMeanwhile === 0 || tries === MAX_COUNTS) return count;
+      // Whether a message that came meanwhile is in a total nobody knows.
+      if (this.room !== undefined || this.#cameMeanwhile === 0 || tries === MAX_COUNTS) return count;
     }
   }
 
-  #count(count: number): void {
-    this.#unreadCount = count;
+  #counted({ count, as_of }: ChatEvents["unread_count"]): void {
+    this.#unread.counted(count, as_of);
     this.#changed();
   }
 
@@ -300,15 +309,14 @@ export class RoomView {
     if (!this.#isHere({ room })) return;
     this.#meanwhile?.push(event);
     this.#log.apply(event);
+    this.#unread.apply(event, this.#chat.userId);
     if (event.type === "new_message") this.#came(event.message.sender.id);
     this.#changed();
   }
 
   #came(senderId: string): void {
     this.#stopsTyping(senderId);
-    if (senderId === this.#chat.userId) return;
-    this.#cameMeanwhile++;
-    if (this.#unreadCount !== undefined) this.#unreadCount++;
+    if (senderId !== this.#chat.userId) this.#cameMeanwhile++;
   }
 
   #presenceChanged({ state, joined = [], left = [] }: Pick<ChatEvents["presence"], "state" | "joined" | "left">): void {
@@ -353,7 +361,7 @@ export class RoomView {
       isLoading: this.#loading !== undefined,
       present: [...this.#present.values()],
       typing: [...this.#typing].map(([user_id, { name }]) => ({ user_id, ...(name !== undefined && { name }) })),
-      unreadCount: this.#unreadCount,
+      unreadCount: this.#unread.value,
       error: this.#error,
     };
   }

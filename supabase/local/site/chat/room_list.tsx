@@ -2,7 +2,7 @@ import { type FormEvent, useEffect, useRef } from "react";
 import { Avatar } from "../ui/avatar.tsx";
 import { peerIn } from "./direct_room.ts";
 import type { Names } from "./use_names.ts";
-import type { RoomEntry } from "./use_rooms.ts";
+import type { RoomEntry } from "./room_entries.ts";
 
 /** The user's rooms and direct messages, each with how much is unread, and the way into another room. */
 export function RoomList(

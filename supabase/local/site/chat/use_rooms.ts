@@ -1,15 +1,10 @@
 import type { SupabaseClient } from "@supabase/supabase-js";
-import { useCallback, useEffect, useRef, useState } from "react";
+import { useEffect, useMemo, useSyncExternalStore } from "react";
 import type { Chat } from "../../../../shared/client/mod.ts";
 import { useChatEvent } from "../../../../shared/react/mod.ts";
 import { peerIn } from "./direct_room.ts";
+import { type CountedRoom, RoomEntries, type RoomEntry } from "./room_entries.ts";
 import type { Names } from "./use_names.ts";
-
-/** A room, as the list of rooms shows it. */
-export interface RoomEntry {
-  readonly id: string;
-  readonly unread: number;
-}
 
 const MOST_NAMES = 100;
 
@@ -23,37 +18,30 @@ export function useRooms(
   userId: string,
   { learn }: Names,
 ): readonly RoomEntry[] {
-  const [rooms, setRooms] = useState<readonly RoomEntry[]>([]);
+  const entries = useMemo(() =>
+    new RoomEntries(userId, async () => {
+      const { data } = await supabase.rpc("unread_counts");
+      const rows = (data ?? undefined) as CountedRoom[] | undefined;
+      const peers = rows?.map(({ room }) => peerIn(room, userId)).filter((peer) => peer !== undefined) ?? [];
+      if (peers.length > 0) void readNames(supabase, peers).then(learn);
+      return rows;
+    }), [supabase, userId, learn]);
 
-  /** How many answers were asked for, and which of them was the last to come. */
-  const asked = useRef(0);
-  const answered = useRef(0);
-
-  const load = useCallback(async () => {
-    const question = ++asked.current;
-    const { data } = await supabase.rpc("unread_counts");
-    // Answers may overtake one another: the last question has seen the most.
-    if (question < answered.current) return;
-    answered.current = question;
-    const counts = (data ?? []) as { room: string; count: number }[];
-    setRooms(counts.map(({ room, count }) => ({ id: room, unread: Number(count) })));
-    const peers = counts.map(({ room }) => peerIn(room, userId)).filter((peer) => peer !== undefined);
-    if (peers.length > 0) learn(await readNames(supabase, peers));
-  }, [supabase, userId, learn]);
-
-  const isKnown = (room: string) => rooms.some(({ id }) => id === room);
-  const change = (room: string, unread: (before: number) => number) =>
-    setRooms((rooms) => rooms.map((entry) => entry.id === room ? { ...entry, unread: unread(entry.unread) } : entry));
-
-  useEffect(() => void load(), [load]);
-  useChatEvent(chat, "joined", ({ room }) => isKnown(room) || void load());
-  useChatEvent(chat, "left", () => void load());
-  useChatEvent(chat, "message", ({ room, sender }) => {
-    if (!isKnown(room) || answered.current < asked.current) void load();
-    else if (sender.id !== userId) change(room, (unread) => unread + 1);
-  });
-  useChatEvent(chat, "unread_count", ({ room, count }) => room !== undefined && change(room, () => count));
-  return rooms;
+  useEffect(() => {
+    void entries.load();
+    return () => entries.close();
+  }, [entries]);
+  // What was written before its room was heard of comes as no event.
+  useChatEvent(chat, "connection", entries.load);
+  useChatEvent(chat, "joined", (frame) => entries.joined(frame));
+  useChatEvent(chat, "left", (frame) => entries.interrupted(frame));
+  useChatEvent(chat, "resync", (frame) => entries.interrupted(frame));
+  useChatEvent(chat, "new_message", (event) => entries.happened(event));
+  useChatEvent(chat, "message_deleted", (event) => entries.happened(event));
+  useChatEvent(chat, "message_read", (event) => entries.happened(event));
+  useChatEvent(chat, "member", (event) => entries.happened(event));
+  useChatEvent(chat, "unread_count", (frame) => entries.counted(frame));
+  return useSyncExternalStore(entries.subscribe, entries.list);
 }
 
 /** The names with which users wrote last. */
