@@ -110,12 +110,19 @@ export class MessageLog {
     }
   }
 
-  /** Takes a page of history, oldest first, in front of what is here. What both have is shown as the page has it. */
+  /**
+   * Takes a page of history of a room, oldest first, in front of what is here; what came while it was asked for may reach
+   * further back than it does. What both have is shown as the page has it.
+   */
   prepend(page: readonly Message[]): void {
     for (const message of page) this.#dropCopy(message);
-    const older = new Map(page.map((message) => [message.id, message]));
-    const newer = [...this.#messages].filter(([id]) => !older.has(id));
-    this.#messages = new Map([...older, ...newer]);
+    const added = new Map(page.map((message) => [message.id, message]));
+    const others = [...this.#messages].filter(([id]) => !added.has(id));
+    const { before = [], after = [] } = Object.groupBy(
+      others,
+      ([, { seq }]) => page.length > 0 && seq < page[0]!.seq ? "before" : "after",
+    );
+    this.#messages = new Map([...before, ...added, ...after]);
     this.#kept = Math.max(this.#kept, this.#messages.size);
     this.#isCut = false;
   }

@@ -132,10 +132,33 @@ const STEPS: Readonly<Record<string, (place: Place) => Promise<void>>> = {
     await bubble(ada.page, "Grace", "message 1").waitFor();
     const bodies = await ada.page.locator("#chat .bubble").allTextContents();
     assertEquals(bodies, Array.from({ length: 130 }, (_, i) => `message ${i + 1}`));
-    await ada.page.getByRole("button", { name: "To the newest" }).click();
+    // It may say how many are new, as what was in sight for a moment alone is not read.
+    await ada.page.locator(".to-end").click();
     await eventually("it is at the end again", () => isAtEnd(list));
     await ada.page.setViewportSize({ width: 1280, height: 500 });
     await eventually("the end stays in sight as the list becomes smaller", () => isAtEnd(list));
+  },
+
+  async "a reader who waits at the start while the first page loads gets the next as well, in order"(
+    { browser, local },
+  ) {
+    await using ada = await enter(browser, local, "Ada", { path: "/?room=waits" });
+    await ada.page.getByText("Ada (you)").waitFor();
+    const write = (from: number, to: number) =>
+      local.sql(`insert into messages (room_id, sender_id, sender_name, body)
+        select 'waits', gen_random_uuid(), 'Grace', 'message ' || n from generate_series(${from}, ${to}) n order by n`);
+    await write(1, 70);
+    const history = await holdHistory(ada.page);
+    await ada.page.reload();
+    await history.asked;
+    await write(71, 130);
+    await bubble(ada.page, "Grace", "message 130").waitFor();
+    await scrollTo(ada.page.locator("#chat .messages"), 0);
+    await ada.page.locator(".to-end").waitFor();
+    history.release();
+    await bubble(ada.page, "Grace", "message 21").waitFor();
+    const bodies = await ada.page.locator("#chat .bubble").allTextContents();
+    assertEquals(bodies, Array.from({ length: 110 }, (_, i) => `message ${i + 21}`));
   },
 
   async "echo sends text and bytes back as they were, shows its frames without a token, and says why one is refused"(
@@ -315,6 +338,25 @@ async function scrollTo(list: Locator, top: number): Promise<void> {
   await list.evaluate((element, top) => {
     (element as unknown as Scrolled).scrollTop = top;
   }, top);
+}
+
+/** From the next load of the page on, no answer with history reaches it before `release`; `asked` is when it asks. */
+async function holdHistory(page: Page): Promise<{ asked: Promise<void>; release: () => void }> {
+  const asked = Promise.withResolvers<void>();
+  const released = Promise.withResolvers<void>();
+  await page.routeWebSocket(/\/functions\/v1\/chat/, (client) => {
+    const server = client.connectToServer();
+    client.onMessage((frame) => {
+      if (String(frame).includes(`"type":"history"`)) asked.resolve();
+      server.send(frame);
+    });
+    server.onMessage((frame) => {
+      const isHistory = String(frame).startsWith(`{"type":"history"`);
+      if (isHistory) void released.promise.then(() => client.send(frame));
+      else client.send(frame);
+    });
+  });
+  return { asked: asked.promise, release: released.resolve };
 }
 
 /** The entry of a room, or of a conversation of two, in the list of rooms. */

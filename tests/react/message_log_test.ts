@@ -138,6 +138,14 @@ Deno.test("MessageLog lets the oldest go beyond its bound, but never a page that
   assertEquals([log.list().length, log.oldestSeq, log.isCut], [6, 3, true]);
 });
 
+Deno.test("MessageLog keeps the order where more came live than the first page holds, while that was asked for", () => {
+  const log = logOf(...[1, 2, 3, 4, 5].map((seq) => came(message(seq))));
+  log.prepend([message(3), message(4)]);
+  assertEquals(log.list().map(({ seq }) => seq), [1, 2, 3, 4, 5]);
+  log.prepend([]);
+  assertEquals([log.list().length, log.oldestSeq], [5, 1]);
+});
+
 Deno.test("MessageLog gives the same object for what has not changed, so that nothing is rendered for it", () => {
   const log = logOf(came(message(1)), came(message(2)));
   const [first, second] = log.list();

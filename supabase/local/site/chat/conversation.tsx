@@ -28,6 +28,7 @@ export function Conversation(
   const { ref, onScroll, isAtEnd, scrollToEnd } = usePinnedScroll<HTMLDivElement>({
     firstKey: messages[0]?.key,
     lastKey: messages.at(-1)?.key,
+    hasOlder,
     onNearStart: () => attempt(room.loadOlder()),
   });
   useReading(room, isShown && isAtEnd);

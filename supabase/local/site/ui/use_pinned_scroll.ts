@@ -15,10 +15,15 @@ const NEAR_START_PX = 160;
 /**
  * Keeps the end of a list in sight where it was: when items come, and when the list itself becomes smaller. What is put in
  * front (`firstKey` changes, `lastKey` does not) moves nothing. `onNearStart` is called where the reader comes near the
- * start.
+ * start, and where he is there still after something was put in front, or it became known that there is more (`hasOlder`).
  */
 export function usePinnedScroll<E extends HTMLElement>(
-  { firstKey, lastKey, onNearStart }: { firstKey?: string; lastKey?: string; onNearStart?: () => void },
+  { firstKey, lastKey, hasOlder, onNearStart }: {
+    firstKey?: string;
+    lastKey?: string;
+    hasOlder?: boolean;
+    onNearStart?: () => void;
+  },
 ): PinnedScroll<E> {
   const ref = useRef<E>(null);
   const [isAtEnd, setAtEnd] = useState(true);
@@ -45,6 +50,11 @@ export function usePinnedScroll<E extends HTMLElement>(
     else if (isPutInFront) moveTo(list, list.scrollTop + list.scrollHeight - before.current.height);
     before.current = { firstKey, height: list.scrollHeight };
   }, [firstKey, lastKey]);
+
+  // No scroll tells of what came while the reader waited at the start. Where nothing comes, nothing is asked for again.
+  useEffect(() => {
+    if (hasOlder && !isPinned.current && ref.current!.scrollTop < NEAR_START_PX) onNearStart?.();
+  }, [firstKey, hasOlder]);
 
   useEffect(() => {
     const list = ref.current!;
