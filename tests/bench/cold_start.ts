@@ -1,9 +1,10 @@
+import { modulesAtStart } from "../support/modules_at_start.ts";
 import type { BenchTokens } from "./bench_tokens.ts";
 import { cpuUsedUs, readCpu } from "./cpu_clock.ts";
 import { FrameSocket } from "./load/frame_socket.ts";
 import { median } from "./median.ts";
 import { startServer } from "./start_server.ts";
-import { RAISED_LIMITS, type SystemOptions } from "./systems.ts";
+import { RAISED_LIMITS } from "./systems.ts";
 import type { Section } from "./table.ts";
 
 const ROOT = new URL("../../", import.meta.url);
@@ -27,7 +28,14 @@ interface Start {
   readonly waitedMs: number;
 }
 
-export interface ColdStartOptions extends SystemOptions {
+/** A Deno that functions are started on. */
+export interface DenoProgram {
+  readonly version: string;
+  readonly path: string;
+}
+
+export interface ColdStartOptions {
+  readonly denos: readonly DenoProgram[];
   readonly tokens: BenchTokens;
   readonly rounds: number;
   readonly log: (line: string) => void;
@@ -38,7 +46,7 @@ export interface ColdStartOptions extends SystemOptions {
  * frame, over that of the plain room. Each function is bundled, as what the platform starts has its modules beside each
  * other, and compiled code is not kept between starts.
  */
-export async function benchColdStart({ tokens, rounds, deno, log }: ColdStartOptions): Promise<Section> {
+export async function benchColdStart({ denos, tokens, rounds, log }: ColdStartOptions): Promise<Section> {
   const folder = await Deno.makeTempDir({ prefix: "cold-start-" });
   try {
     const starters = await startersOf(tokens);
@@ -46,28 +54,31 @@ export async function benchColdStart({ tokens, rounds, deno, log }: ColdStartOpt
     const config = `${folder}/deno.json`;
     await Deno.writeTextFile(config, "{}");
     const bundles = await Promise.all(starters.map((starter) => bundle(starter, `${folder}/${starter.name}`)));
-    const starts = starters.map(() => [] as Start[]);
+    const series = denos.flatMap((deno) =>
+      starters.map((starter, index) => ({ deno, starter, bundle: bundles[index]!, starts: [] as Start[] }))
+    );
     // The first round fills the disk's caches.
     for (let round = -1; round < rounds; round++) {
-      for (const [index, starter] of starters.entries()) {
-        const start = await startOnce(starter, bundles[index]!.entrypoint, config, deno);
-        if (round >= 0) starts[index]!.push(start);
+      for (const { deno, starter, bundle, starts } of series) {
+        const start = await startOnce(starter, bundle.entrypoint, config, deno.path);
+        if (round >= 0) starts.push(start);
       }
-      log(`cold start: ${round < 0 ? "warm-up" : `round ${round + 1}`} of ${starters.length} starts`);
+      log(`cold start: ${round < 0 ? "warm-up" : `round ${round + 1}`} of ${series.length} starts`);
     }
-    const rows = starters.map(({ name, goalMs }, index) => {
+    const rows = series.map(({ deno, starter: { name, goalMs }, bundle, starts }) => {
       // What else the machine does only adds to a start: the least of the rounds is nearest to what it costs by itself.
       const least = (of: readonly Start[], value: (start: Start) => number) => Math.min(...of.map(value));
-      const over = (value: (start: Start) => number) =>
-        (least(starts[index]!, value) - least(starts[0]!, value)).toFixed(1);
+      const plain = series.find((each) => each.deno === deno)!.starts;
+      const over = (value: (start: Start) => number) => (least(starts, value) - least(plain, value)).toFixed(1);
       return [
         name,
-        String(bundles[index]!.modules),
-        (bundles[index]!.bytes / 1024).toFixed(0),
+        deno.version,
+        String(bundle.modules),
+        (bundle.bytes / 1024).toFixed(0),
         over(({ listeningMs }) => listeningMs),
         over(({ firstFrameMs }) => firstFrameMs),
         goalMs === undefined ? "" : String(goalMs),
-        median(starts[index]!.map(({ waitedMs }) => waitedMs)).toFixed(0),
+        median(starts.map(({ waitedMs }) => waitedMs)).toFixed(0),
       ];
     });
     return { name: "cold-start", columns: COLUMNS, rows };
@@ -78,6 +89,7 @@ export async function benchColdStart({ tokens, rounds, deno, log }: ColdStartOpt
 
 const COLUMNS = [
   "function",
+  "Deno",
   "modules",
   "KiB",
   "CPU ms until it listens",
@@ -122,14 +134,17 @@ interface Bundle {
 
 /** Bundles a function, what it loads when it is first needed in files of its own. */
 async function bundle({ entrypoint }: Starter, folder: string): Promise<Bundle> {
-  const options = ["--quiet", "--no-lock", "--config", CONFIG, "--platform=deno", "--code-splitting"];
+  // A package in CommonJS would have the bundler put the loading of Node's modules into what is loaded at start; the
+  // platform, which bundles nothing, loads it with the first use of Redis, of which there is none here.
+  const packages = ["--external=ioredis"];
+  const options = ["--quiet", "--no-lock", "--config", CONFIG, "--platform=deno", "--code-splitting", ...packages];
   const args = ["bundle", ...options, `--outdir=${folder}`, entrypoint.href];
   const { success, stderr } = await new Deno.Command(Deno.execPath(), { args, stdin: "null" }).output();
   if (!success) throw new Error(`Cannot bundle ${entrypoint}: ${new TextDecoder().decode(stderr)}`);
   const main = entrypoint.pathname.split("/").at(-1)!.replace(/\.ts$/, ".js");
   return {
     entrypoint: new URL(`file://${folder}/${main}`),
-    modules: await countModules(entrypoint),
+    modules: (await modulesAtStart(entrypoint)).size,
     bytes: bytesLoaded(folder, main),
   };
 }
@@ -147,7 +162,7 @@ async function startOnce(
   { path, env, greets }: Starter,
   entrypoint: URL,
   config: string,
-  deno: string | undefined,
+  deno: string,
 ): Promise<Start> {
   const startedAt = performance.now();
   await using server = await startServer({ entrypoint, env, deno, config, flags: ["--no-code-cache"] });
@@ -166,31 +181,4 @@ function firstFrame(socket: FrameSocket): Promise<void> {
   // A close says as much as a frame does: the server has answered.
   const ended = socket.readFrames(() => heard.resolve()).catch(() => {});
   return Promise.race([heard.promise, ended]);
-}
-
-async function countModules(entrypoint: URL): Promise<number> {
-  const args = ["info", "--json", "--config", CONFIG, entrypoint.href];
-  const { stdout } = await new Deno.Command(Deno.execPath(), { args, stdin: "null" }).output();
-  const graph: Graph = JSON.parse(new TextDecoder().decode(stdout));
-  const bySpecifier = new Map(graph.modules.map((module) => [module.specifier, module]));
-  const seen = new Set<string>();
-  const visit = (specifier: string) => {
-    const found = bySpecifier.get(graph.redirects?.[specifier] ?? specifier);
-    if (found === undefined || seen.has(found.specifier)) return;
-    seen.add(found.specifier);
-    for (const { code, isDynamic } of found.dependencies ?? []) {
-      if (code?.specifier !== undefined && isDynamic !== true) visit(code.specifier);
-    }
-  };
-  visit(entrypoint.href);
-  return seen.size;
-}
-
-/** What `deno info --json` says, as far as it is read here. */
-interface Graph {
-  readonly redirects?: Readonly<Record<string, string>>;
-  readonly modules: readonly {
-    readonly specifier: string;
-    readonly dependencies?: readonly { readonly code?: { readonly specifier: string }; readonly isDynamic?: boolean }[];
-  }[];
 }

@@ -6,12 +6,12 @@
  * deno task bench --rounds 5 --large    rooms of 1,000 as well
  * deno task bench --only fan-out        one part: fan-out, ladder, store, connecting or relay
  * deno task bench --out                 the tables go into docs/bench.md, too
- * deno task bench --deno 2.1.4          the servers run on the hosted platform's Deno
+ * deno task bench --deno 2.1.4          the servers run on the hosted platform's Deno; cold starts are measured on both without
  * ```
  */
 // deno-lint-ignore-file no-console
 import { parseArgs } from "@std/cli/parse-args";
-import { denoPath } from "../support/deno_versions.ts";
+import { denoPath, HOSTED_DENO } from "../support/deno_versions.ts";
 import { benchTokens } from "./bench_tokens.ts";
 import { benchFanOut, fanOutCases } from "./fan_out.ts";
 import { benchStorePath } from "./store_path.ts";
@@ -64,7 +64,11 @@ const parts: Record<string, () => Promise<Section>> = {
     const systems = [plainRoom({ deno }), echo(tokens, { deno }), chat(tokens, { batch: false, deno })];
     return benchConnecting({ systems, rounds, log });
   },
-  "cold-start": () => benchColdStart({ tokens, rounds, deno, log }),
+  "cold-start": async () => {
+    const versions = flags.deno === undefined ? [Deno.version.deno, HOSTED_DENO] : [flags.deno];
+    const denos = await Promise.all(versions.map(async (version) => ({ version, path: await denoPath(version) })));
+    return await benchColdStart({ denos, tokens, rounds, log });
+  },
   memory: () => {
     const systems = [plainRoom({ deno }), echo(tokens, { deno }), chat(tokens, { batch: false, deno })];
     return benchMemory({ systems, rounds, log });
