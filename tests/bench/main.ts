@@ -4,7 +4,7 @@
  * ```
  * deno task bench                       rooms of 10 and 100, the ladder, the store, connecting, the relay; three rounds
  * deno task bench --rounds 5 --large    rooms of 1,000 as well
- * deno task bench --only fan-out        one part: fan-out, ladder, store, connecting or relay
+ * deno task bench --only fan-out        one part: fan-out, half-load, ladder, store, connecting or relay
  * deno task bench --out                 the tables go into docs/bench.md, too
  * deno task bench --deno 2.1.4          the servers run on the hosted platform's Deno; cold starts are measured on both without
  * ```
@@ -18,6 +18,7 @@ import { benchStorePath } from "./store_path.ts";
 import { benchConnecting } from "./connecting.ts";
 import { benchColdStart } from "./cold_start.ts";
 import { benchGrowth } from "./growth.ts";
+import { benchHalfLoad } from "./half_load.ts";
 import { benchLadder } from "./ladder.ts";
 import { benchMemory } from "./memory.ts";
 import { benchPeers } from "./peers.ts";
@@ -53,6 +54,10 @@ const parts: Record<string, () => Promise<Section>> = {
     const systems = [plainRoom({ deno }), chat(tokens, { batch: false, deno }), chat(tokens, { batch: true, deno })];
     const members = flags.large ? [10, 100, 1_000] : [10, 100];
     return benchFanOut({ systems, cases: fanOutCases({ members, seconds }), rounds, log });
+  },
+  "half-load": () => {
+    const systems = [plainRoom({ deno }), chat(tokens, { batch: false, deno }), chat(tokens, { batch: true, deno })];
+    return benchHalfLoad({ systems, members: 100, rounds, seconds, log });
   },
   peers: () => {
     const systems = [plainRoom({ deno }), chat(tokens, { batch: false, deno }), chat(tokens, { batch: true, deno })];
