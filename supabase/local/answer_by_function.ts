@@ -44,6 +44,7 @@ export async function upgradeByFunction(
   const request = { path: innerPath(incoming), headers: forwardedHeaders(incoming), head };
   try {
     await withIsolate(found.pool, async (isolate) => {
+      if (client.destroyed) return; // It went while an isolate booted.
       const { status } = await proxySocket(incoming, client, { isolate, ...request });
       if (status !== 101) {
         backends.log(`${found.name} | answered ${status} to an upgrade: the client sees an empty 502`);

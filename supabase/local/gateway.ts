@@ -34,6 +34,7 @@ export async function openGateway(port: number): Promise<Gateway> {
     await answer(await backends.promise, incoming, outgoing).catch((error) => fail(outgoing, error));
   });
   server.on("upgrade", async (incoming, socket, head) => {
+    socket.on("error", () => {}); // "close" follows, and is what counts. A client may reset while it still waits here.
     await answerUpgrade(await backends.promise, incoming, socket as Socket, head).catch(() => socket.destroy());
   });
   server.keepAliveTimeout = 75_000;
@@ -80,7 +81,6 @@ async function answerUpgrade(
   client: Socket,
   head: Uint8Array,
 ): Promise<void> {
-  client.on("error", () => {}); // "close" follows, and is what counts.
   const path = pathOf(incoming);
   if (path.startsWith(`${FUNCTIONS_PREFIX}/`)) return await upgradeByFunction(backends, incoming, client, head);
   if (path.startsWith(`${REALTIME_PREFIX}/`)) return backends.realtime.upgrade(incoming, client, head);

@@ -1,11 +1,13 @@
 import { assert, assertEquals, assertRejects, assertStringIncludes } from "@std/assert";
 import { SignJWT } from "jose";
+import { connect, type Socket } from "node:net";
 import { openGateway } from "../../supabase/local/gateway.ts";
 import { IsolatePool } from "../../supabase/local/isolate_pool.ts";
 import { createKeys, hmacKey, type ProjectKeys } from "../../supabase/local/keys.ts";
 import { resignTokens } from "../../supabase/local/resign_tokens.ts";
 import { serveSite } from "../../supabase/local/serve_site.ts";
 import { createStage } from "../../supabase/local/stage.ts";
+import { within } from "../support/within.ts";
 import { FUNCTIONS } from "./fixtures/mod.ts";
 
 const ROOT = new URL("../../", import.meta.url);
@@ -122,3 +124,29 @@ Deno.test("the gateway", async (t) => {
   }
   await Deno.remove(folder, { recursive: true });
 });
+
+Deno.test("a client that resets its upgrade before the backends are there ends nothing", async () => {
+  const gateway = await openGateway(0);
+  const client = await send(gateway.port, UPGRADE);
+  await roundTrip(gateway.port); // What came before it has been read by then: the upgrade waits.
+  client.resetAndDestroy();
+  await roundTrip(gateway.port);
+  await gateway.close();
+});
+
+const UPGRADE = "GET /functions/v1/echo HTTP/1.1\r\nHost: h\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n\r\n";
+
+/** A connection over which `text` has been sent. */
+function send(port: number, text: string): Promise<Socket> {
+  const socket = connect({ host: "127.0.0.1", port });
+  return new Promise((resolve, reject) => {
+    socket.on("error", reject);
+    socket.write(text, () => resolve(socket));
+  });
+}
+
+/** Sends what no backend is asked for, as it is no HTTP, and waits for the server's answer. */
+async function roundTrip(port: number): Promise<void> {
+  const socket = await send(port, "nonsense\r\n\r\n");
+  await within("the server answers", new Promise((resolve) => socket.on("close", resolve).resume()));
+}
