@@ -1,5 +1,5 @@
 import type { FlushMessage, SendMessage } from "../connection/mod.ts";
-import type { Pid, Processes } from "../process/mod.ts";
+import type { Pid, Processes, Recipient } from "../process/mod.ts";
 import type { FrameData } from "./frame_queue.ts";
 import type { Sink } from "./outlet.ts";
 
@@ -8,15 +8,13 @@ const WINDOW_BYTES = 256 * 1024;
 
 /** A client's connection as the end of an outlet. */
 export class ConnectionSink implements Sink {
-  readonly #processes: Processes;
-  readonly #connection: Pid;
+  readonly #connection: Recipient;
   readonly #resume: () => void;
   #unflushedBytes = 0;
   #isFlushing = false;
 
   constructor(processes: Processes, connection: Pid, resume: () => void) {
-    this.#processes = processes;
-    this.#connection = connection;
+    this.#connection = processes.recipient(connection);
     this.#resume = resume;
   }
 
@@ -26,7 +24,7 @@ export class ConnectionSink implements Sink {
 
   send(data: FrameData): void {
     const frame: SendMessage = { type: typeof data === "string" ? "text" : "binary", data };
-    this.#processes.send(this.#connection, "ws.send", frame);
+    this.#connection.send("ws.send", frame);
     // Text by its length: near enough for a window, and no frame is measured only for it.
     this.#unflushedBytes += typeof data === "string" ? data.length : data.byteLength;
     // Asked for at half of the window, so that a connection that drains never waits for the answer.
@@ -37,6 +35,6 @@ export class ConnectionSink implements Sink {
       this.#unflushedBytes = 0;
       this.#resume();
     };
-    this.#processes.send(this.#connection, "ws.flush", { done } satisfies FlushMessage);
+    this.#connection.send("ws.flush", { done } satisfies FlushMessage);
   }
 }

@@ -1,6 +1,9 @@
 import * as z from "zod/mini";
 import { Item, Response, Session } from "./session_fields.ts";
 
+/** The characters of an event's id. */
+export const MAX_EVENT_ID_LENGTH = 512;
+
 const id = z.string("must be a string");
 const count = z.int("must be a whole number").check(z.gte(0, "must be a whole number >= 0"));
 
@@ -28,7 +31,9 @@ export const CLIENT_EVENTS = Object.keys(MEMBERS) as readonly ClientEventType[];
 /** The schema of each client event that is known here; members that are not known are left out, or kept where `keepUnknown`. */
 export function clientEventSchemas({ keepUnknown }: { readonly keepUnknown: boolean }) {
   const make = keepUnknown ? z.looseObject : z.object;
-  const eventId = z.optional(z.nullable(id.check(z.maxLength(512, "must have 512 characters at most"))));
+  const eventId = z.optional(
+    z.nullable(id.check(z.maxLength(MAX_EVENT_ID_LENGTH, `must have ${MAX_EVENT_ID_LENGTH} characters at most`))),
+  );
   return new Map(
     Object.entries(MEMBERS).map(([type, members]) =>
       [type, make({ type: z.literal(type), event_id: eventId, ...members })] as const

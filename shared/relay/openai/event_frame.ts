@@ -37,6 +37,11 @@ export class EventFrame {
     return event && new EventFrame(event.type, text.length, text, event);
   }
 
+  /** What the text of an event of this type begins with, where a server writes the type first; no other type's does. */
+  static startOf(type: string): string {
+    return `${TYPE_FIRST}${type}"`;
+  }
+
   get event(): RealtimeEvent {
     return this.#event ??= JSON.parse(this.#text!) as RealtimeEvent;
   }

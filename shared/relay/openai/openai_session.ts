@@ -65,6 +65,7 @@ const GOES_ON: ReadonlySet<number> = new Set([1001, 1006, 1011, 1012, 1013]);
 /** How many upstreams may be lost in a row without a response in between. */
 const MAX_LOST = 3;
 const CONFIG_ID = "relay_config";
+const AUDIO_DELTA = "response.output_audio.delta";
 /** The ends of a connection before which the client got all that was sent to it. */
 const TOLD: ReadonlySet<string> = new Set(["hand_over", "closed", "closed_by_target"]);
 
@@ -85,6 +86,8 @@ export class OpenAiSession implements Interceptor {
   readonly #behindRecorder: number;
   readonly #beforeStart: FrameQueue;
   #ends: PipeEnds | undefined;
+  /** How the texts begin of the server's events that nobody here wants to see, as far as the last one tells. */
+  #unseen: string | undefined;
   #phase: Phase = "opening";
   #hasLeft = false;
   readonly #opened: Stage[] = [];
@@ -146,14 +149,16 @@ export class OpenAiSession implements Interceptor {
 
   fromUpstream(data: FrameData): void {
     if (this.#phase === "over") return;
+    if (this.#isUnseen(data)) return this.#ends?.toClient(data);
     let frame = typeof data === "string" ? EventFrame.ofServer(data) : undefined;
     if (frame?.type === "error") frame = EventFrame.ofServer(this.#options.redact(frame.text));
     if (frame === undefined) return this.#ends?.toClient(data);
-    if (frame.type === "response.output_audio.delta") this.#recorder?.measureAudio(frame.text);
+    if (frame.type === AUDIO_DELTA) this.#recorder?.measureAudio(frame.text);
     else if (frame.type === "response.done") this.#lost = 0;
     if (this.#rebuild !== undefined && this.#answers(this.#rebuild, frame)) return;
     if (this.#rebuilt.size > 0 && this.#isOfRebuilt(frame)) return;
     if (frame.type === "error" && this.#isExpiry(frame)) return;
+    if (this.#passesUnseen(frame.type)) this.#unseen = EventFrame.startOf(frame.type);
     this.#down.enter(frame);
   }
 
@@ -210,6 +215,18 @@ export class OpenAiSession implements Interceptor {
     this.#phase = "over";
     clearTimeout(this.#timer);
     this.#ends?.end(code, reason);
+  }
+
+  /** Most that a model says comes in pieces of one kind: each passes as the one before did, without a look at more of it. */
+  #isUnseen(data: FrameData): boolean {
+    return this.#unseen !== undefined && typeof data === "string" && data.startsWith(this.#unseen) &&
+      this.#down.isIdle;
+  }
+
+  #passesUnseen(type: string): boolean {
+    // Errors are redacted, and the end of a response is counted; a recorder measures audio.
+    return type.endsWith(".delta") && !(this.#recorder !== undefined && type === AUDIO_DELTA) &&
+      !this.#down.wants(type);
   }
 
   #outputOf(index: number): StageOutput {

@@ -2,6 +2,7 @@ import * as z from "zod/mini";
 import { RateLimiter } from "../../connection/rate_limiter.ts";
 import { firstSession, refusedPart, rewriteResponse, rewriteSession } from "./apply_policy.ts";
 import { clientEventSchemas } from "./client_events.ts";
+import { isPlainEvent } from "./is_plain_event.ts";
 import type { OpenAiPolicy } from "./openai_policy.ts";
 import { pathName } from "./path_name.ts";
 import { type Refusal, refusalEvent } from "./refusal_event.ts";
@@ -90,9 +91,7 @@ class PolicyStage implements Stage {
       return { refusal: { code: "invalid_value", message: "This 'event_id' is taken.", param: "event_id" } };
     }
     if (schema === undefined) return { event };
-    if (type === "input_audio_buffer.append" && isPlain(event)) {
-      return this.#checkAudio([event.audio], "audio") ?? { event };
-    }
+    if (isPlainEvent(event)) return this.#rewrite(event);
     const parsed = z.safeParse(schema, event);
     if (!parsed.success) return { refusal: refusalOf(parsed.error.issues[0]!, event) };
     return this.#rewrite(parsed.data as RealtimeEvent);
@@ -173,14 +172,6 @@ function audioRate({ bytesPerSecond, burstBytes = 0 }: OpenAiPolicy["inputAudio"
   // Messages are counted by the connection already.
   const unlimited = { messagesPerSecond: Number.MAX_SAFE_INTEGER, messageBurst: Number.MAX_SAFE_INTEGER };
   return new RateLimiter({ ...unlimited, bytesPerSecond, byteBurst: burstBytes }, now);
-}
-
-/** Whether an event holds its audio and nothing that has to be looked at; most events of a conversation are so. */
-function isPlain(event: RealtimeEvent): event is RealtimeEvent & { audio: string } {
-  if (typeof event.audio !== "string") return false;
-  const { event_id: id } = event;
-  const isNamed = typeof id === "string" && id.length <= 512;
-  return Object.keys(event).length === (isNamed ? 3 : 2);
 }
 
 function audioOf({ content }: Item): string[] {

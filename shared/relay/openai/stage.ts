@@ -43,8 +43,8 @@ export interface RebuiltConversation {
  * session with 1011.
  *
  * Events of the client come as parsed and go on as serialised anew, so that what a stage saw is what the upstream reads
- * (members that appear twice, too); only an `input_audio_buffer.append` of the plain shape `{type, audio, event_id}` passes
- * as the text that it was. Binary frames and text that is no event never come here. Events of the server pass as the text
+ * (members that appear twice, too); one that no stage changed passes as the text that it was where that says the same to
+ * every reader (`isCompact`). Binary frames and text that is no event never come here. Events of the server pass as the text
  * that they were wherever all stages gave back the object they were given.
  *
  * A kept conversation goes on with another upstream after a hand-over, a kill or OpenAI's own end of a session. What a stage

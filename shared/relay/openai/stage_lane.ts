@@ -43,6 +43,16 @@ export class StageLane {
     this.#options = options;
   }
 
+  /** Whether nothing is inside. */
+  get isIdle(): boolean {
+    return this.#inside === 0;
+  }
+
+  /** Whether a stage wants to see events of this type. */
+  wants(type: string): boolean {
+    return this.#hops.some(({ stage }) => stage.wants(type));
+  }
+
   /** Takes an event to the stages from number `first` on. */
   enter(frame: EventFrame, first = 0): void {
     for (let at = first; at < this.#hops.length; at++) {
@@ -59,7 +69,7 @@ export class StageLane {
 
   /** Resolves once nothing is inside; `undefined` where that is so now. */
   idle(): Promise<void> | undefined {
-    if (this.#isClosed || this.#inside === 0) return undefined;
+    if (this.#isClosed || this.isIdle) return undefined;
     return new Promise((resolve) => this.#onIdle.push(resolve));
   }
 
@@ -96,7 +106,7 @@ export class StageLane {
       const passed = hop.stage.wants(next.type) ? this.#handle(hop, at, next) : next;
       if (passed !== undefined) this.enter(passed, at + 1);
     }
-    if (this.#inside === 0) this.#tellIdle();
+    if (this.isIdle) this.#tellIdle();
   }
 
   #wait(hop: Hop, frame: EventFrame): void {

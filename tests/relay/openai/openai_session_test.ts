@@ -3,16 +3,19 @@ import { HAND_OVER_FRAME } from "../../../shared/protocol/relay_frames.ts";
 import { memorySessionStore } from "../../../shared/relay/openai/memory_session_store.ts";
 import { OpenAiSession } from "../../../shared/relay/openai/openai_session.ts";
 import { Recorder } from "../../../shared/relay/openai/recorder.ts";
+import type { Stage } from "../../../shared/relay/openai/stage.ts";
 import { eventually } from "../../support/eventually.ts";
 
 /** A session between a client and an upstream that are the test itself. */
-async function startSession({ announcesHandOver = false } = {}) {
+async function startSession(
+  { announcesHandOver = false, stages = [] }: { announcesHandOver?: boolean; stages?: readonly Stage[] } = {},
+) {
   const toClient: string[] = [];
   const toUpstream: { type: string }[] = [];
   const settled: Promise<unknown>[] = [];
   let isDialled = false;
   const session = new OpenAiSession({
-    stages: [],
+    stages,
     recorder: new Recorder({
       store: memorySessionStore(),
       key: { userId: "ada", sessionId: "talk" },
@@ -140,4 +143,41 @@ Deno.test("a frame of a client that is no event gets an error, and the session g
   session.client({ type: "input_audio_buffer.clear" });
   assertEquals(session.toClient.map((text) => JSON.parse(text).error.code), ["invalid_frame", "invalid_json"]);
   assertEquals(session.toUpstream, [{ type: "input_audio_buffer.clear" }]);
+});
+
+Deno.test("a session keeps the order of what no stage sees, behind what one of them takes its time for", async () => {
+  const held = Promise.withResolvers<void>();
+  const slow: Stage = {
+    serverEvents: new Set(["rate_limits.updated"]),
+    fromUpstream: (event) => held.promise.then(() => event),
+  };
+  await using session = await startSession({ stages: [slow] });
+  const delta = (delta: string) => session.upstream({ type: "response.output_text.delta", delta });
+  const seen = () => session.toClient.map((text) => JSON.parse(text).delta ?? JSON.parse(text).type);
+  delta("1");
+  delta("2");
+  session.upstream({ type: "response.output_text.done" });
+  assertEquals(seen(), ["1", "2", "response.output_text.done"]);
+  session.upstream({ type: "rate_limits.updated" });
+  delta("3");
+  assertEquals(seen().length, 3);
+  held.resolve();
+  await eventually("what was held passes", () => seen().length === 5);
+  delta("4");
+  assertEquals(seen(), ["1", "2", "response.output_text.done", "rate_limits.updated", "3", "4"]);
+});
+
+Deno.test("a session shows a stage the events that it wants, however many of another kind came before", async () => {
+  const seen: string[] = [];
+  const stage: Stage = {
+    serverEvents: new Set(["response.output_text.delta"]),
+    fromUpstream: (event) => void seen.push(event.delta as string),
+  };
+  await using session = await startSession({ stages: [stage] });
+  for (const delta of ["1", "2", "3"]) {
+    session.upstream({ type: "response.output_text.delta.delta", delta });
+    session.upstream({ type: "response.output_text.delta", delta });
+  }
+  assertEquals(seen, ["1", "2", "3"]);
+  assertEquals(session.toClient.length, 3);
 });

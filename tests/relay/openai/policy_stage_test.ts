@@ -73,9 +73,20 @@ Deno.test("policy: each event of an honest client passes as it is where nothing 
   for (const event of events) assertEquals(await reachedBy({}, event), event);
 });
 
-Deno.test("policy: plain audio passes as the object it came as, so that its text need not be written again", async () => {
-  const event = { type: "input_audio_buffer.append", event_id: "e", audio: "AAAA" };
-  assert(await reachedBy({ input_audio: { bytes_per_second: 48_000 } }, event) === event);
+Deno.test("policy: plain events pass as the objects they came as, so that their texts need not be written again", async () => {
+  const policy = { locked: { instructions: "Be brief." }, input_audio: { bytes_per_second: 48_000 } };
+  const audio = { type: "input_audio_buffer.append", event_id: "e", audio: "AAAA" };
+  for (const event of [audio, item({ type: "input_text", text: "Hello" }), { type: "response.create" }]) {
+    assert(await reachedBy(policy, event) === event, event.type);
+  }
+});
+
+Deno.test("policy: a plain message is held to the items and the content that are allowed, as any other", async () => {
+  const system = { type: "conversation.item.create", item: { type: "message", role: "system", content: [] } };
+  assertEquals(await reachedBy({ locked: { instructions: "Be brief." } }, system), "item_not_allowed");
+  const text = item({ type: "input_text", text: "Hello" });
+  assertEquals(await reachedBy({ content: ["input_audio"] }, text), "item_not_allowed");
+  assertEquals(await reachedBy({ client_events: ["response.create"] }, text), "event_not_allowed");
 });
 
 Deno.test("policy: the session is set up before anything of the client's, and only where there is something to say", async () => {
