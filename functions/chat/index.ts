@@ -11,10 +11,9 @@ import { createChat } from "../../shared/room/create_chat.ts";
 import { readChatSettings } from "../../shared/room/read_chat_settings.ts";
 import { groupCommit } from "../../shared/store/group_commit.ts";
 import { measuredStore } from "../../shared/store/measured_store.ts";
-import { memoryStore } from "../../shared/store/memory_store.ts";
+import { openStore } from "../../shared/store/open_store.ts";
 import { readStoreSettings } from "../../shared/store/read_store_settings.ts";
 import { StoreMetrics } from "../../shared/store/store_metrics.ts";
-import { supabaseStore } from "../../shared/store/supabase_store.ts";
 import { log, readLogLevel } from "../../shared/telemetry/mod.ts";
 
 const env = Deno.env.toObject();
@@ -24,12 +23,11 @@ const settings = readSocketSettings(env, { maxFrameBytes: 64 * 1024, bytesPerSec
 const isolate = new Isolate({ id: processes.isolateId, ...settings.isolate });
 const secretKeys = readSecretKeys(env);
 const joining = readBusSettings(env, secretKeys[0]);
-const bus = openBus(joining);
+const bus = await openBus(joining);
 const peers = new Peers({ isolateId: isolate.id, broadcast: bus });
 connectProcesses(processes, bus, peers);
-const storage = readStoreSettings(env, secretKeys[0]);
 const storeMetrics = new StoreMetrics();
-const store = measuredStore(storage.backend === "supabase" ? supabaseStore(storage) : memoryStore(), storeMetrics);
+const store = measuredStore(await openStore(readStoreSettings(env, secretKeys[0])), storeMetrics);
 const chat = createChat({
   store: groupCommit(store, { metrics: storeMetrics }),
   bus,
