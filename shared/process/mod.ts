@@ -3,6 +3,7 @@ import { log } from "../telemetry/log.ts";
 import { Processes } from "./processes.ts";
 import type { Behaviour, ExitReason, InFlight, Pid, SendResult, SpawnOptions } from "./process.ts";
 
+export { added, allOf, type Few, removed } from "./few.ts";
 export { connectProcesses, type IsolateBus, type PeerWatch } from "./remote_processes.ts";
 export { Processes, type ProcessesOptions, type RemoteLink } from "./processes.ts";
 export * from "./process.ts";

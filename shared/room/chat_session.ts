@@ -1,7 +1,7 @@
 import type { Authenticator, Identity } from "../auth/mod.ts";
 import type { ClientMessage, ControlMessage, JoinMessage, SendMessage } from "../connection/mod.ts";
 import type { Isolate } from "../isolate/isolate.ts";
-import type { Pid, Processes, Recipient, Self } from "../process/mod.ts";
+import { ENDED, type Pid, type Processes, type Recipient, type Self } from "../process/mod.ts";
 import type { ChatClientFrame, ChatClientFrameOf, Position } from "../protocol/chat_client_frames.ts";
 import type { ChatServerFrame, Sender } from "../protocol/chat_server_frames.ts";
 import type { ErrorCode, Failure } from "../protocol/codes.ts";
@@ -61,12 +61,14 @@ type Answer = (frame: ChatServerFrame) => void;
  */
 export class ChatSession implements UserConnection {
   readonly #context: ChatContext;
-  readonly #start: SessionStart;
+  /** Until it has joined: most of it nobody needs after that. */
+  #start: SessionStart | undefined;
+  /** The room that it came for; the inbox has none. */
+  readonly #home: string | undefined;
   #rooms: SessionRooms | undefined;
   #pid: Pid = "";
   #client: Recipient | undefined;
   #self: Self | undefined;
-  #identity: Identity;
   #sender: Sender;
   #badFrames = 0;
   #writes = 0;
@@ -76,7 +78,7 @@ export class ChatSession implements UserConnection {
   constructor(context: ChatContext, start: SessionStart) {
     this.#context = context;
     this.#start = start;
-    this.#identity = start.identity;
+    this.#home = start.view?.room;
     this.#sender = senderOf(start.identity);
   }
 
@@ -85,35 +87,34 @@ export class ChatSession implements UserConnection {
   }
 
   "ws.join"({ client_pid }: JoinMessage, self: Self): void {
-    const { store, rooms, processes, onError } = this.#context;
+    const start = this.#start;
+    if (start === undefined) return; // A session is one connection's.
+    this.#start = undefined;
+    const { rooms, processes } = this.#context;
     this.#pid = client_pid;
     this.#client = processes.recipient(client_pid);
     this.#self = self;
-    const { view, position } = this.#start;
-    const { userId, name } = this.#identity;
-    const hears = (other: RoomView) => other.room !== view?.room && (view === undefined || other.kind === "dm");
+    const { view, position, identity: { userId, name } } = start;
     const own = this.#rooms = new SessionRooms({
-      store,
-      rooms,
+      context: this.#context,
       pid: client_pid,
       userId,
       name,
-      batch: this.#start.batch,
-      hears,
+      batch: start.batch,
+      home: this.#home,
       send: this.#send,
       onLost: (room) => this.#lost(room),
-      onError,
     });
     rooms.connect(userId, this);
-    const heard = this.#start.rooms.filter(hears);
+    const heard = start.rooms.filter((view) => own.hears(view));
     own.hold(heard);
-    if (view === undefined) return this.#greet({ resumed: false }, heard);
+    if (view === undefined) return this.#greet(start, { resumed: false }, heard);
     const room = rooms.open(view);
     const reason = position && room.resyncReason(position.since, position.epoch);
     const resumed = position !== undefined && reason === undefined;
     const since = resumed ? position.since : undefined;
     const seq = Math.max(room.head, since ?? 0);
-    this.#greet({ room: room.id, community_id: room.id, seq, epoch: room.epoch, resumed }, heard);
+    this.#greet(start, { room: room.id, community_id: room.id, seq, epoch: room.epoch, resumed }, heard);
     if (reason !== undefined) this.#send({ type: "resync", room: room.id, reason });
     own.enter(room, view, since, true);
     const state = rooms.present(room.id);
@@ -135,10 +136,10 @@ export class ChatSession implements UserConnection {
     this.#rooms?.changed(views, asOf);
   }
 
-  /** Gives up what it holds outside of itself. May be called twice. */
-  close(): void {
+  /** Gives up what it holds outside of itself. */
+  [ENDED](): void {
     this.#rooms?.close();
-    this.#context.rooms.disconnect(this.#identity.userId, this);
+    this.#context.rooms.disconnect(this.#sender.id, this);
   }
 
   #take(parsed: ParsedFrame): Promise<void> | void {
@@ -203,7 +204,7 @@ export class ChatSession implements UserConnection {
     if (head > NEW_DIRECT_ROOM) return;
     // New: the connections of both, here and elsewhere, do not know it yet.
     this.#context.rooms.membershipChanged(frame.to);
-    this.#context.rooms.membershipChanged(this.#identity.userId);
+    this.#context.rooms.membershipChanged(this.#sender.id);
   }
 
   #writeMessage(frame: ChatClientFrameOf<"chat"> | ChatClientFrameOf<"dm">, room: string): void {
@@ -222,8 +223,8 @@ export class ChatSession implements UserConnection {
   #markRead(frame: ChatClientFrameOf<"mark_read">): void {
     this.#write(frame, { kind: "read", actor: this.#sender, message_id: frame.message_id }, async ({ room }) => {
       for (const scope of [room, undefined]) {
-        const count = await this.#context.store.unread(this.#identity.userId, scope);
-        if (count.ok) this.#context.rooms.sendToUser(this.#identity.userId, unreadFrame(count.value, scope));
+        const count = await this.#context.store.unread(this.#sender.id, scope);
+        if (count.ok) this.#context.rooms.sendToUser(this.#sender.id, unreadFrame(count.value, scope));
       }
     });
   }
@@ -246,14 +247,14 @@ export class ChatSession implements UserConnection {
   /** Sends a passing frame to the others in a room, or to one user there, unless it is too much for so many. */
   #pass(room: Room, text: string, frame: object, to?: string): void {
     const { rooms } = this.#context;
-    if (!rooms.takePassing(this.#identity.userId, text.length, to === undefined ? room.size : 1)) {
+    if (!rooms.takePassing(this.#sender.id, text.length, to === undefined ? room.size : 1)) {
       return this.#refuse({ code: "rate_limited", message: "This is more than may be sent to so many" }, frame);
     }
     rooms.broadcast(room, text, { except: this.#pid, ...(to !== undefined && { to }) });
   }
 
   async #tellUnread(room: string | undefined, frame: ChatClientFrame): Promise<void> {
-    const count = await this.#context.store.unread(this.#identity.userId, room);
+    const count = await this.#context.store.unread(this.#sender.id, room);
     if (count.ok) this.#sendText(unreadFrame(count.value, room, frame));
     else this.#refuse(count.error, frame);
   }
@@ -261,7 +262,7 @@ export class ChatSession implements UserConnection {
   async #history(frame: ChatClientFrameOf<"history">): Promise<void> {
     const room = this.#roomOf(frame);
     if (room === undefined) return;
-    const page = await this.#context.store.history(this.#identity.userId, room, frame.before, frame.limit ?? 50);
+    const page = await this.#context.store.history(this.#sender.id, room, frame.before, frame.limit ?? 50);
     if (!page.ok) return this.#refuse(page.error, frame);
     this.#send({
       type: "history",
@@ -292,7 +293,7 @@ export class ChatSession implements UserConnection {
 
   async #resume({ rooms: positions, ...frame }: ChatClientFrameOf<"resume">): Promise<void> {
     const { store, rooms } = this.#context;
-    const { userId } = this.#identity;
+    const userId = this.#sender.id;
     this.#rooms?.pauseHold();
     const asOf = rooms.now();
     const { roomsOfUsers } = await store.heads([], [userId]).catch((error) => {
@@ -317,13 +318,12 @@ export class ChatSession implements UserConnection {
     const verified = await authenticator.verify(frame.jwt);
     if (!verified.ok) return this.#refuse(verified.error, frame);
     const identity = verified.value;
-    if (identity.userId !== this.#identity.userId) {
+    if (identity.userId !== this.#sender.id) {
       return this.#refuse({ code: "forbidden", message: "The new token is another user's" }, frame);
     }
     const asOf = rooms.now();
     const { roomsOfUsers } = await store.heads([], [identity.userId]);
     if (this.#isGone || this.#self === undefined) return;
-    this.#identity = identity;
     this.#sender = senderOf(identity);
     const expires_at = expiryOf(identity);
     const control: ControlMessage = { target_pid: this.#self.pid, metadata: { user_id: identity.userId, expires_at } };
@@ -335,6 +335,7 @@ export class ChatSession implements UserConnection {
 
   /** Says where the client landed, and from where on it hears of `rooms` unless it says where it stands in them. */
   #greet(
+    { identity, session, limits }: SessionStart,
     at: { resumed: boolean; room?: string; community_id?: string; seq?: number; epoch?: string },
     rooms: readonly RoomView[],
   ): void {
@@ -342,21 +343,21 @@ export class ChatSession implements UserConnection {
     this.#send({
       type: "connection",
       message: "connected",
-      user_id: this.#identity.userId,
+      user_id: identity.userId,
       ...at,
       ...(rooms.length > 0 && { rooms: heard }),
-      session: this.#start.session,
-      expires_at: expiryOf(this.#identity),
+      session,
+      expires_at: expiryOf(identity),
       isolate: this.#context.isolate.id,
       age_ms: this.#context.isolate.ageMs,
       lifetime_ms: this.#context.isolate.lifetimeMs,
-      limits: this.#start.limits,
+      limits,
     });
   }
 
   #lost(room: string): void {
     this.#send({ type: "left", room });
-    if (room !== this.#start.view?.room) return;
+    if (room !== this.#home) return;
     const message = "You are no longer a member of this room";
     this.#send({ type: "error", code: "forbidden", message });
     this.#close(4403, `forbidden: ${message}`);
@@ -421,7 +422,7 @@ export class ChatSession implements UserConnection {
 
   /** The room that a frame names, else the connection's own. */
   #roomOf(frame: { room?: string | undefined }): string | undefined {
-    const room = frame.room ?? this.#start.view?.room;
+    const room = frame.room ?? this.#home;
     if (room === undefined) this.#refuse({ code: "bad_request", message: "room: the inbox needs one" }, frame);
     return room;
   }

@@ -94,7 +94,7 @@ export function createChat(options: ChatOptions): Chat {
         const session = raw && view !== undefined
           ? new RawSession({ rooms, processes, userId: identity.userId, view: view.value })
           : new ChatSession(context, startOf(asked.value, identity, limits, views, view?.value));
-        const target = processes.spawn(session, { onExit: () => session.close() });
+        const target = processes.spawn(session);
         return relayTo(target, { metadata, controlFrames: !raw });
       } catch (error) {
         if (!(error instanceof StoreUnavailable)) throw error;

@@ -1,5 +1,5 @@
 import type { ClientMessage, JoinMessage } from "../connection/mod.ts";
-import type { Pid, Processes, Self } from "../process/mod.ts";
+import { ENDED, type Pid, type Processes, type Self } from "../process/mod.ts";
 import type { RoomView } from "../store/store.ts";
 import type { Rooms, UserConnection } from "./rooms.ts";
 
@@ -57,8 +57,8 @@ export class RawSession implements UserConnection {
     processes.send(this.#pid, "ws.close", { code: 4403, reason });
   }
 
-  /** Gives up what it holds outside of itself. May be called twice. */
-  close(): void {
+  /** Gives up what it holds outside of itself. */
+  [ENDED](): void {
     const { rooms, userId, view } = this.#options;
     rooms.leaveRaw(view.room, this.#pid);
     rooms.disconnect(userId, this);

@@ -1,6 +1,6 @@
 import { type FlushMessage, RateLimiter, type RateLimits, type SendMessage } from "../connection/mod.ts";
 import type { Bus, Unsubscribe } from "../bus/bus.ts";
-import type { Pid, Processes } from "../process/mod.ts";
+import { added, allOf, type Few, type Pid, type Processes, removed } from "../process/mod.ts";
 import type { Peers } from "../isolate/peers.ts";
 import { fromBase64, toBase64 } from "../protocol/base64.ts";
 import type { PresentMember } from "../protocol/chat_server_frames.ts";
@@ -53,7 +53,7 @@ interface OpenRoom {
 }
 
 interface OpenUser {
-  readonly connections: Set<UserConnection>;
+  connections: Few<UserConnection>;
   /** Of the rooms that were told of last; `undefined` until they have been, or where they may not have been taken up. */
   digest: string | undefined;
   /** When that was so, as a moment of `now`. */
@@ -278,10 +278,10 @@ export class Rooms {
     let user = this.#users.get(userId);
     if (user === undefined) {
       const unsubscribe = this.#bus.subscribe(userTopic(userId), (text) => this.#hearUser(userId, text));
-      user = { connections: new Set(), digest: undefined, unsettledAt: 0, unsubscribe };
+      user = { connections: undefined, digest: undefined, unsettledAt: 0, unsubscribe };
       this.#users.set(userId, user);
     }
-    user.connections.add(connection);
+    user.connections = added(user.connections, connection);
     this.unsettled(userId); // What it knows of its rooms may be older than what the others were told.
     this.#peers?.start();
     this.#scheduleHeadCheck();
@@ -289,7 +289,9 @@ export class Rooms {
 
   disconnect(userId: string, connection: UserConnection): void {
     const user = this.#users.get(userId);
-    if (user === undefined || !user.connections.delete(connection) || user.connections.size > 0) return;
+    if (user === undefined) return;
+    user.connections = removed(user.connections, connection);
+    if (user.connections !== undefined) return;
     user.unsubscribe();
     this.#users.delete(userId);
     this.#restIfEmpty();
@@ -433,7 +435,7 @@ export class Rooms {
   }
 
   #sendToUserHere(userId: string, data: string): void {
-    for (const { pid } of this.#users.get(userId)?.connections ?? []) this.#send(pid, { type: "text", data });
+    for (const { pid } of allOf(this.#users.get(userId)?.connections)) this.#send(pid, { type: "text", data });
   }
 
   #sendRaw(id: string, data: string | ArrayBuffer, except?: Pid): void {
@@ -454,7 +456,7 @@ export class Rooms {
   }
 
   #tellRooms(userId: string, rooms: readonly RoomView[], asOf: number): void {
-    for (const connection of [...this.#users.get(userId)?.connections ?? []]) connection.roomsChanged(rooms, asOf);
+    for (const connection of [...allOf(this.#users.get(userId)?.connections)]) connection.roomsChanged(rooms, asOf);
   }
 
   async #checkSome(rooms: readonly string[], users: readonly string[]): Promise<boolean> {

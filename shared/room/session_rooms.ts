@@ -5,20 +5,25 @@ import type { LogEvent, RoomView, Store } from "../store/store.ts";
 import type { Member, Room } from "./room.ts";
 import type { Rooms } from "./rooms.ts";
 
-/** What the rooms of a connection are given. */
-export interface SessionRoomsOptions {
+/** What the rooms of all connections share. */
+export interface SessionRoomsContext {
   readonly store: Pick<Store, "eventsSince">;
   readonly rooms: Rooms;
+  readonly onError: (error: unknown) => void;
+}
+
+/** What the rooms of a connection are given. */
+export interface SessionRoomsOptions {
+  readonly context: SessionRoomsContext;
   readonly pid: Pid;
   readonly userId: string;
   readonly name: string | undefined;
   readonly batch: boolean;
-  /** Whether the connection hears of a room without having joined it. */
-  readonly hears: (view: RoomView) => boolean;
+  /** The room that it came for; the inbox has none. */
+  readonly home: string | undefined;
   readonly send: (frame: ChatServerFrame) => void;
   /** The connection has lost a room. */
   readonly onLost: (room: string) => void;
-  readonly onError: (error: unknown) => void;
 }
 
 /** How a room is joined. */
@@ -36,6 +41,29 @@ const MAX_LOST = 1_000;
 /** How far back the log is searched for the event that made a user a member. */
 const MEMBERSHIP_SEARCH = 200;
 
+/** A connection's seat in one room. */
+class Seat implements Member {
+  readonly #rooms: SessionRooms;
+  readonly pid: Pid;
+  readonly userId: string;
+  readonly name: string | undefined;
+  readonly batch: boolean;
+  present: boolean;
+
+  constructor(rooms: SessionRooms, { pid, userId, name, batch }: SessionRoomsOptions, present: boolean) {
+    this.#rooms = rooms;
+    this.pid = pid;
+    this.userId = userId;
+    this.name = name;
+    this.batch = batch;
+    this.present = present;
+  }
+
+  removed(room: string): void {
+    this.#rooms.drop(room);
+  }
+}
+
 /**
  * Which rooms one connection is in: those it joined, and those that it hears of because they are its user's. The latter
  * go live once the client has said where it stands in them, or after a moment.
@@ -48,7 +76,7 @@ export class SessionRooms {
   /** When it came into each. */
   readonly #joined = new Map<string, number>();
   /** When it lost each; never again (Infinity) where the client itself left, until it joins. */
-  readonly #lost = new Map<string, number>();
+  #lost: Map<string, number> | undefined;
   /** Rooms that are not live yet, and whether the user was in them when the connection came. */
   #held: Map<string, { view: RoomView; wasThere: boolean }> | undefined;
   #holdTimer: ReturnType<typeof setTimeout> | undefined;
@@ -56,6 +84,12 @@ export class SessionRooms {
 
   constructor(options: SessionRoomsOptions) {
     this.#options = options;
+  }
+
+  /** Whether it hears of a room without having joined it: all of the user's in the inbox, else direct messages alone. */
+  hears({ room, kind }: RoomView): boolean {
+    const { home } = this.#options;
+    return room !== home && (home === undefined || kind === "dm");
   }
 
   has(id: string): boolean {
@@ -98,7 +132,7 @@ export class SessionRooms {
     // A room that it does not name is one that it does not know.
     this.#held = new Map();
     for (const [id, view] of views) {
-      const waits = this.#options.hears(view) && !this.has(id) && !this.#isLost(id, asOf);
+      const waits = this.hears(view) && !this.has(id) && !this.#isLost(id, asOf);
       if (waits) this.#held.set(id, { view, wasThere: false });
     }
     this.#releaseAt(positions);
@@ -112,30 +146,23 @@ export class SessionRooms {
   /** Does not go live by itself while `resume` is taken up. */
   pauseHold(): void {
     clearTimeout(this.#holdTimer);
+    this.#holdTimer = undefined; // As 700 bytes hang on it, on Deno 2.9.6 also once it is over.
   }
 
   /** Takes a seat in a room, behind event `since` or at its end. */
   enter(room: Room, view: RoomView, since: number | undefined, present: boolean): void {
-    const { rooms, pid, userId, name, batch } = this.#options;
+    const { context: { rooms }, userId } = this.#options;
     rooms.unsettled(userId);
     if (room.wasRemoved(userId, view.head)) return this.#options.onLost(room.id);
-    const member: Member = {
-      pid,
-      userId,
-      ...(name !== undefined && { name }),
-      batch,
-      present,
-      removed: (id) => this.drop(id),
-    };
     this.#joined.set(room.id, rooms.now());
-    this.#lost.delete(room.id);
+    this.#lost?.delete(room.id);
     this.#held?.delete(room.id);
-    rooms.join(room, member, since ?? room.head);
+    rooms.join(room, new Seat(this, this.#options, present), since ?? room.head);
   }
 
   /** Answers `joined`, replays what is after `position`, and goes live. */
   join(view: RoomView, position: Position | undefined, { present, ref }: JoinOptions): void {
-    const { rooms, send, pid } = this.#options;
+    const { context: { rooms }, send, pid } = this.#options;
     const already = this.has(view.room);
     const room = rooms.open(view);
     const reason = position && (already ? "already_live" : room.resyncReason(position.since, position.epoch));
@@ -163,15 +190,15 @@ export class SessionRooms {
   leave(id: string): void {
     this.#lose(id, Infinity);
     this.#held?.delete(id);
-    if (this.#joined.delete(id)) this.#options.rooms.leave(id, this.#options.pid);
+    if (this.#joined.delete(id)) this.#options.context.rooms.leave(id, this.#options.pid);
   }
 
   /** The user is no longer a member of a room. */
   drop(id: string): void {
-    this.#lose(id, this.#options.rooms.now());
+    this.#lose(id, this.#options.context.rooms.now());
     this.#held?.delete(id);
     if (!this.#joined.delete(id)) return;
-    this.#options.rooms.leave(id, this.#options.pid);
+    this.#options.context.rooms.leave(id, this.#options.pid);
     this.#options.onLost(id);
   }
 
@@ -181,7 +208,7 @@ export class SessionRooms {
     for (const [id, since] of [...this.#joined]) if (!ids.has(id) && since < asOf) this.drop(id);
     for (const id of [...this.#held?.keys() ?? []]) if (!ids.has(id)) this.#held?.delete(id);
     for (const view of views) {
-      if (this.has(view.room) || this.#isLost(view.room, asOf) || !this.#options.hears(view)) continue;
+      if (this.has(view.room) || this.#isLost(view.room, asOf) || !this.hears(view)) continue;
       if (this.#held === undefined) this.#discover(view);
       else if (!this.#held.has(view.room)) this.#held.set(view.room, { view, wasThere: false });
     }
@@ -190,25 +217,25 @@ export class SessionRooms {
   /** Hears of a room from its end on, without being seen in it. */
   listen(view: RoomView, since = view.head): void {
     if (this.#closed || this.has(view.room)) return;
-    this.enter(this.#options.rooms.open(view), view, since, false);
+    this.enter(this.#options.context.rooms.open(view), view, since, false);
   }
 
   /** Leaves every room. May be called twice. */
   close(): void {
     this.#closed = true;
-    clearTimeout(this.#holdTimer);
-    for (const id of this.#joined.keys()) this.#options.rooms.leave(id, this.#options.pid);
+    this.pauseHold();
+    for (const id of this.#joined.keys()) this.#options.context.rooms.leave(id, this.#options.pid);
     this.#joined.clear();
     this.#held = undefined;
   }
 
   #awaitResume(): void {
-    clearTimeout(this.#holdTimer);
+    this.pauseHold();
     this.#holdTimer = setTimeout(() => this.release(), RESUME_WAIT_MS);
   }
 
   #releaseAt(positions: Readonly<Record<string, Position>> | undefined): void {
-    clearTimeout(this.#holdTimer);
+    this.pauseHold();
     const held = this.#held ?? [];
     this.#held = undefined;
     for (const [id, { view, wasThere }] of held) {
@@ -219,20 +246,21 @@ export class SessionRooms {
   }
 
   #lose(id: string, at: number): void {
-    this.#lost.delete(id); // So that the first of them is always the oldest.
-    this.#lost.set(id, at);
-    if (this.#lost.size > MAX_LOST) this.#lost.delete(this.#lost.keys().next().value!);
-    this.#options.rooms.unsettled(this.#options.userId);
+    const lost = this.#lost ??= new Map();
+    lost.delete(id); // So that the first of them is always the oldest.
+    lost.set(id, at);
+    if (lost.size > MAX_LOST) lost.delete(lost.keys().next().value!);
+    this.#options.context.rooms.unsettled(this.#options.userId);
   }
 
   #isLost(id: string, asOf: number): boolean {
-    const lostAt = this.#lost.get(id);
+    const lostAt = this.#lost?.get(id);
     return lostAt !== undefined && lostAt >= asOf;
   }
 
   /** Hears of a room that the user was added to, from the event on that made him a member. */
   #discover(view: RoomView): void {
-    const { rooms, send, userId, onError } = this.#options;
+    const { context: { rooms, onError }, send, userId } = this.#options;
     const asOf = rooms.now();
     rooms.unsettled(userId); // Until it is in that room, or is known not to be.
     this.#memberSince(view).then((since) => {
@@ -248,7 +276,7 @@ export class SessionRooms {
   async #memberSince({ room, head }: RoomView): Promise<number | undefined> {
     let last: LogEvent | undefined;
     for (let since = Math.max(0, head - MEMBERSHIP_SEARCH); since < head;) {
-      const { events = [] } = await this.#options.store.eventsSince(room, since, MEMBERSHIP_SEARCH) ?? {};
+      const { events = [] } = await this.#options.context.store.eventsSince(room, since, MEMBERSHIP_SEARCH) ?? {};
       if (events.length === 0) break;
       const isOwn = ({ frame }: LogEvent) => frame.type === "member" && frame.user_id === this.#options.userId;
       last = events.findLast(isOwn) ?? last;
