@@ -11,9 +11,14 @@ export class Emitter<Events extends object> {
     return () => listeners.delete(own);
   }
 
-  /** Tells all listeners. One that throws stops nobody: its exception is reported as uncaught, as it is for DOM events. */
+  /**
+   * Tells all listeners but those that one before them has ended. One that throws stops nobody: its exception is reported
+   * as uncaught, as it is for DOM events.
+   */
   emit<T extends keyof Events>(name: T, event: Events[T]): void {
-    for (const listener of [...this.#listeners.get(name) ?? []] as ((event: Events[T]) => void)[]) {
+    const listeners = this.#listeners.get(name) as Set<(event: Events[T]) => void> | undefined;
+    for (const listener of [...listeners ?? []]) {
+      if (!listeners!.has(listener)) continue;
       try {
         listener(event);
       } catch (error) {

@@ -29,6 +29,8 @@ export interface LinkListener {
   ended(link: Link, end: LinkEnd): void;
 }
 
+const PING = JSON.stringify({ type: "ping" } satisfies ChatClientFrame);
+
 /**
  * One socket of a chat client, from fetching its token to its end, which comes once, whatever happens: a dial that hangs,
  * a server that accepts and says nothing, a network that dies without a word. What is sent waits where it would exceed
@@ -41,7 +43,8 @@ export class Link {
   #timer: unknown;
   #pinger: Pinger | undefined;
   #pacer: Pacer | undefined;
-  #waiting: string[] = [];
+  /** In order, as text. */
+  readonly #waiting = new Map<ChatClientFrame, string>();
   #sendTimer: unknown;
   /** The `error` frame that may turn out to be the reason of a close. */
   #failure: ErrorFrame | undefined;
@@ -65,15 +68,19 @@ export class Link {
     return this.#readyAt === undefined ? 0 : this.#settings.clock.now() - this.#readyAt;
   }
 
-  /** Sends a frame, in order, once the server's rate allows it. What still waits when the link ends is dropped. */
+  /**
+   * Sends a frame, in order, once the server's rate allows it. One that waits already keeps its place, and goes once. What
+   * still waits when the link ends is dropped.
+   */
   send(frame: ChatClientFrame): void {
-    if (this.#ended) return;
-    this.#waiting.push(JSON.stringify(frame));
+    if (this.#ended || this.#waiting.has(frame)) return;
+    this.#waiting.set(frame, JSON.stringify(frame));
     if (this.#sendTimer === undefined) this.#sendWaiting();
   }
 
   /** Sends nothing for so long. */
   holdOff(delayMs: number): void {
+    if (this.#ended) return;
     const { clock } = this.#settings;
     clock.clearTimeout(this.#sendTimer);
     this.#sendTimer = clock.setTimeout(() => this.#sendWaiting(), delayMs);
@@ -123,7 +130,8 @@ export class Link {
       clock,
       intervalMs,
       timeoutMs,
-      ping: () => this.send({ type: "ping" }),
+      // Past all that waits: it must not be that which is late.
+      ping: () => this.#socket?.send(PING),
       dead: () => this.fail("Nothing comes from the server any more"),
     });
   }
@@ -131,11 +139,12 @@ export class Link {
   #sendWaiting(): void {
     const { clock } = this.#settings;
     this.#sendTimer = undefined;
-    while (this.#waiting.length > 0) {
+    for (const [frame, text] of this.#waiting) {
       // UTF-8 needs at most three bytes for a UTF-16 unit: an estimate that is never too low is enough.
-      const waitMs = this.#pacer?.take(3 * this.#waiting[0]!.length, clock.now()) ?? 0;
+      const waitMs = this.#pacer?.take(3 * text.length, clock.now()) ?? 0;
       if (waitMs > 0) return this.holdOff(waitMs);
-      this.#socket?.send(this.#waiting.shift()!);
+      this.#waiting.delete(frame);
+      this.#socket?.send(text);
     }
   }
 
@@ -152,7 +161,7 @@ export class Link {
     clock.clearTimeout(this.#timer);
     clock.clearTimeout(this.#sendTimer);
     this.#pinger?.stop();
-    this.#waiting = [];
+    this.#waiting.clear();
     const socket = this.#socket;
     if (socket === undefined) return;
     // Let go of at once: a peer that vanished never answers a close frame, and then no event comes for a long time.

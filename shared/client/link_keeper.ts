@@ -103,7 +103,7 @@ export class LinkKeeper implements LinkListener {
 
   /** Ends everything. May be called twice. */
   close(error?: ChatError): void {
-    if (this.#status.status === "closed") return;
+    if (this.#isClosed) return;
     this.#cancelRetry();
     this.#dropLeaving();
     const links = [this.#next, this.#current];
@@ -176,6 +176,7 @@ export class LinkKeeper implements LinkListener {
   #connect(): void {
     this.#cancelRetry();
     if (this.#current !== undefined) this.#setStatus({ status: "handing_over" });
+    if (this.#isClosed) return; // Who heard of it has closed the client.
     this.#next = this.#options.openLink(this.#reason, this);
   }
 
@@ -188,6 +189,7 @@ export class LinkKeeper implements LinkListener {
     this.#reason = "reconnect";
     this.#user.ready(link, frame);
     this.#setStatus({ status: "open" });
+    // There was none, or who heard of this has closed the client.
     if (this.#leaving === undefined) return;
     this.#lingerTimer = this.#options.clock.setTimeout(() => this.#dropLeaving(), LINGER_MS);
     this.settled();
@@ -208,7 +210,13 @@ export class LinkKeeper implements LinkListener {
     this.#isToldToGo = false;
   }
 
+  get #isClosed(): boolean {
+    return this.#status.status === "closed";
+  }
+
+  /** What the application hears may make it close the client, which nothing that follows undoes. */
   #setStatus(status: ChatStatus): void {
+    if (this.#isClosed) return;
     this.#status = status;
     this.#user.statusChanged(status);
   }

@@ -237,9 +237,10 @@ export class Transport {
     if (frame.type === "joined") return rooms.joined(frame);
     if (frame.type === "left") return rooms.left(frame);
     if (frame.type === "resync") return rooms.resync(frame);
-    this.#tell(frame);
+    // Before the application hears of it, and perhaps closes the client.
     if (frame.type === "token_expiring" && typeof this.#settings.token !== "string") this.#tokenRefresh.expiring();
     if (frame.type === "refreshed") this.#tokenRefresh.stop();
+    this.#tell(frame);
   }
 
   #takeError(link: Link, frame: ErrorFrame): void {

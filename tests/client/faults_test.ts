@@ -476,6 +476,31 @@ Deno.test("requests: no more are under way at once than a server takes, in order
   assertEquals(await Promise.all(counts), Array.from({ length: 20 }, (_, i) => i));
 });
 
+Deno.test("over the rate: however many refusals say so, what has no answer goes once more, when it may", async () => {
+  using net = await fakeNet();
+  for (let i = 0; i < 8; i++) net.chat.history({ before: i });
+  net.chat.send({ body: "hi", client_id: "a" });
+  const { socket } = net;
+  socket.greet(0, { limits: { max_frame_bytes: 1_000_000, messages_per_second: 40, bytes_per_second: 1_000_000 } });
+  const sent = () => [socket.sentOf("history").length, socket.sentOf("chat").length];
+  assertEquals(sent(), [8, 1]);
+  const refusal = { type: "error", code: "rate_limited", message: "slow down", retry_after_ms: 100 };
+  for (let i = 0; i < 30; i++) socket.say(refusal);
+  await net.pass(99);
+  assertEquals(sent(), [8, 1]);
+  // More come while some have gone again, and others wait for the rate.
+  for (let i = 0; i < 400; i++) net.chat.typing();
+  await net.pass(1);
+  assertEquals(sent(), [16, 2]);
+  for (let i = 0; i < 30; i++) socket.say(refusal);
+  await net.pass(20_000);
+  assertEquals(sent(), [24, 3]);
+  assertEquals(
+    socket.sentOf("history").slice(-8).map(({ ref }) => ref),
+    Array.from({ length: 8 }, (_, i) => `history ${i + 1}`),
+  );
+});
+
 Deno.test("a promise that nobody waits for brings nobody down", async () => {
   const { chat, pass } = await fakeNet({ token: () => Promise.reject(new Error("offline")) });
   for (const ask of ["join", "leave", "unreadCount"] as const) chat[ask]("den");
@@ -522,6 +547,18 @@ Deno.test("a network that died without a word is found by a ping", async () => {
   assertEquals([socket.sentOf("ping").length, net.chat.status.status], [2, "open"]);
   await net.pass(1);
   assertEquals([socket.closedWith, net.chat.status.status], [1000, "reconnecting"]);
+});
+
+Deno.test("a ping waits behind nothing, so that a connection with much to send does not count as dead", async () => {
+  using net = await fakeNet({ pongTimeoutMs: 5_000 });
+  const { socket } = net;
+  socket.greet(0, { limits: { max_frame_bytes: 1_000_000, messages_per_second: 10, bytes_per_second: 1_000_000 } });
+  for (let i = 0; i < 100; i++) net.chat.typing();
+  net.events.dispatchEvent(new Event("online"));
+  assertEquals(socket.sentOf("ping").length, 1);
+  socket.say({ type: "pong" });
+  await net.pass(5_000);
+  assertEquals(net.chat.status.status, "open");
 });
 
 Deno.test("online and visibilitychange: come back at once, or make sure that the connection lives", async () => {
