@@ -5,7 +5,7 @@ export interface Attack {
   /** As the table of docs/security.md names it. */
   readonly name: string;
   readonly against: readonly FunctionName[];
-  /** How many times it is done in the gate; the long run does `LONG_RUN` times as many. */
+  /** How many times it is done at once. */
   readonly tries: number;
   /**
    * Does it. Settles once it is over and the attacker has gone; gives what it came to for him, in a few words. Rejects where
@@ -13,9 +13,6 @@ export interface Attack {
    */
   run(target: Target, tries: number): Promise<string>;
 }
-
-/** How much more the long run does than the gate. */
-export const LONG_RUN = 10;
 
 /** Does something `tries` times, some at a time, and counts what came of it. */
 export async function countOutcomes(

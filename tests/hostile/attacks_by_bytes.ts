@@ -1,5 +1,5 @@
 import { assertEquals } from "@std/assert";
-import { BINARY, CLOSE, encodeFrame, type FrameFaults, RawSocket, TEXT } from "../support/raw_socket.ts";
+import { BINARY, CLOSE, encodeFrame, type FrameFaults, type RawSocket, TEXT } from "../support/raw_socket.ts";
 import { type Attack, countOutcomes } from "./attack.ts";
 import { FUNCTIONS, type Target } from "./target.ts";
 
@@ -52,7 +52,7 @@ export const ATTACKS_BY_BYTES: readonly Attack[] = [
     tries: 200,
     run: (target, tries) =>
       countOutcomes(tries, async (n) => {
-        using client = await RawSocket.connect(target.host);
+        using client = await target.dial();
         await client.request({ path: await target.path(ATTACKER) });
         if (n % 2 === 0) await client.answer();
         return "forgotten";
@@ -178,7 +178,7 @@ export const ATTACKS_BY_BYTES: readonly Attack[] = [
     run: async (target, tries) => {
       const clients: RawSocket[] = [];
       for (let n = 0; n < tries; n++) {
-        const client = await RawSocket.connect(target.host);
+        const client = await target.dial();
         await client.write(encoder.encode(`GET /${target.name} HTTP/1.1\r\nHost: ${target.host}\r\nX-Slow: `));
         clients.push(client);
       }
@@ -196,7 +196,7 @@ export const ATTACKS_BY_BYTES: readonly Attack[] = [
     tries: 60,
     run: (target, tries) =>
       countOutcomes(tries, async (n) => {
-        using client = await RawSocket.connect(target.host);
+        using client = await target.dial();
         await client.write(encoder.encode(handshakes(target)[n % handshakes(target).length]!)).catch(() => {});
         const { status } = await client.answer();
         return status === 101 || Number.isNaN(status) ? "dropped" : `answered ${status}`;
@@ -208,7 +208,7 @@ export const ATTACKS_BY_BYTES: readonly Attack[] = [
     tries: 20,
     run: (target, tries) =>
       countOutcomes(tries, async () => {
-        using client = await RawSocket.connect(target.host);
+        using client = await target.dial();
         const request = `GET /${target.name}/health HTTP/1.1\r\nHost: ${target.host}\r\n\r\n`;
         await client.write(encoder.encode(request.repeat(50) + "\0\xff garbage\r\n\r\n" + request)).catch(() => {});
         for (let i = 0; i < 50; i++) assertEquals((await client.answer()).status, 200);

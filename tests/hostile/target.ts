@@ -23,10 +23,13 @@ export interface Target extends AsyncDisposable {
   readonly name: FunctionName;
   /** `127.0.0.1:PORT` */
   readonly host: string;
+  readonly pid: number;
   readonly tokens: BenchTokens;
   /** Path and query by which user `n` connects; `query` goes to the chat alone. */
   path(n: number, query?: string): Promise<string>;
   connect(n: number, query?: string): Promise<TestSocket>;
+  /** A client over TCP that has not said anything. */
+  dial(): Promise<RawSocket>;
   /** A client over TCP, after its handshake. */
   connectRaw(n: number, query?: string): Promise<RawSocket>;
   /** The same, at a path and query of one's own. */
@@ -43,6 +46,8 @@ export interface TargetOptions {
   readonly version?: string;
   /** More variables, of which each sets a limit that a test is not about. */
   readonly env?: Readonly<Record<string, string>>;
+  /** Called for each connection that an attacker asks for, and waited for: so he may be held back. */
+  readonly pace?: () => Promise<void> | undefined;
 }
 
 const ROOT = new URL("../../", import.meta.url);
@@ -65,12 +70,17 @@ export async function startTarget(name: FunctionName, options: TargetOptions = {
   const running = stack.use(await startFunction({ root: ROOT }, `functions/${name}/index.ts`, env, version));
   const { host, pid, printed } = running;
   const path: Target["path"] = async (n, query = "room=lobby") => {
+    await options.pace?.();
     const jwt = await tokens.sign(n);
     if (name === "echo") return `/echo?plain&jwt=${jwt}`;
     return name === "relay" ? `/relay/up?jwt=${jwt}` : `/chat?${query}&jwt=${jwt}`;
   };
+  const dial: Target["dial"] = async () => {
+    await options.pace?.();
+    return await RawSocket.connect(host);
+  };
   const openRaw: Target["openRaw"] = async (path) => {
-    const client = await RawSocket.connect(host);
+    const client = await dial();
     const { status } = await client.handshake({ path });
     if (status !== 101) throw new Error(`The handshake was answered with ${status}`);
     return client;
@@ -80,8 +90,10 @@ export async function startTarget(name: FunctionName, options: TargetOptions = {
   return {
     name,
     host,
+    pid,
     tokens,
     path,
+    dial,
     health,
     connect: async (n, query) => await openSocket(`ws://${host}${await path(n, query)}`),
     openRaw,
