@@ -11,6 +11,8 @@ export interface RelaySocketOptions {
    * socket's URL go; its host is dropped. Left out: the URL is the relay's already.
    */
   readonly relay?: string | URL;
+  /** How long a connection may take to come about, its token included; default 10,000. */
+  readonly connectTimeoutMs?: number;
   /**
    * Whether to connect again by itself, for a session at OpenAI that the relay goes on with; default false. See
    * `RelaySocket`.
@@ -42,6 +44,10 @@ export type Listener<K extends keyof WebSocketEventMap> = (this: WebSocket, even
 const TOKEN_PROTOCOL = "jwt-";
 /** How a frame of the relay's own begins by which it says why it closes. */
 const REFUSAL = '{"type":"error","code":';
+/** How long a relay may take to close after the farewell: its own grace is 10 s. */
+const FAREWELL_MS = 12_000;
+/** How long a relay may take to have a session again, once there is a connection: it gives OpenAI 20 s. */
+const RESUME_MS = 30_000;
 
 /**
  * A WebSocket through the relay: the standard interface, for a client that takes a WebSocket class and knows neither of
@@ -58,7 +64,9 @@ const REFUSAL = '{"type":"error","code":';
  * way when the connection broke may be lost, as on any socket. Then come `session.created` and `session.updated` once more,
  * and the conversation goes on. It tells of this by `reconnecting` and `reconnected`, which no other WebSocket has.
  *
- * A token that cannot be had ends it as a failed connection does: `error`, then `close` with 1006.
+ * A token that cannot be had ends it as a failed connection does: `error`, then `close` with 1006. So does a connection that
+ * does not come about in time. With `reconnect` every wait is bounded: for a token, a connection, the session on it, and for
+ * the end of one that is handed over; what takes longer counts as lost.
  *
  * ```ts
  * const supabase: SupabaseClient = createClient(url, publishableKey, {
@@ -106,9 +114,12 @@ export class RelaySocket extends EventTarget implements WebSocket {
   #binaryType: BinaryType = "blob";
   readonly #protocols: readonly string[];
   readonly #token: RelaySocketOptions["token"];
+  readonly #connectTimeoutMs: number;
   readonly #reconnect: Required<ReconnectOptions> | undefined;
-  /** Between two connections: what waits, and for what. */
+  /** Between two connections: what waits. */
   #pause: Pause | undefined;
+  /** The next try, or the end of what it waits for. */
+  #timer: ReturnType<typeof setTimeout> | undefined;
   #attempts = 0;
   /** The layer above has closed it. */
   #isClosing = false;
@@ -120,7 +131,8 @@ export class RelaySocket extends EventTarget implements WebSocket {
    */
   constructor(url: string | URL, protocols: string | readonly string[] = [], options: RelaySocketOptions) {
     super();
-    const { reconnect } = options;
+    const { reconnect, connectTimeoutMs = 10_000 } = options;
+    this.#connectTimeoutMs = connectTimeoutMs;
     this.url = relayUrl(url, options.relay, { isSession: !!reconnect });
     this.#protocols = [protocols].flat();
     this.#token = options.token;
@@ -198,6 +210,7 @@ export class RelaySocket extends EventTarget implements WebSocket {
       else this.#socket.close(code, reason);
     } else if (this.#stateWithoutSocket === this.CONNECTING) {
       this.#stateWithoutSocket = this.CLOSING;
+      this.#stopWaiting();
       queueMicrotask(() => this.#fail("The socket was closed before it was open"));
     }
   }
@@ -243,14 +256,15 @@ export class RelaySocket extends EventTarget implements WebSocket {
   }
 
   async #connect(): Promise<void> {
+    const timer = this.#waitAtMost(this.#connectTimeoutMs);
     let token: TokenAnswer;
     try {
       // Not before the constructor has returned, also where it throws: nobody listens yet.
       token = await Promise.resolve().then(() => typeof this.#token === "function" ? this.#token() : this.#token);
     } catch (error) {
-      return this.#fail("The token could not be fetched", error);
+      return timer === this.#timer ? this.#fail("The token could not be fetched", error) : undefined;
     }
-    if (this.#pause === undefined && this.#stateWithoutSocket !== this.CONNECTING) return;
+    if (timer !== this.#timer) return; // Too late, or closed meanwhile.
     if (!token) return this.#fail("There is no token: nobody is signed in");
     try {
       this.#bind(new WebSocket(this.url, [...this.#protocols, TOKEN_PROTOCOL + token]));
@@ -263,8 +277,12 @@ export class RelaySocket extends EventTarget implements WebSocket {
   #bind(socket: WebSocket): void {
     this.#socket = socket;
     socket.binaryType = this.#binaryType;
+    let wasOpen = false;
     socket.onopen = () => {
-      if (this.#pause === undefined) this.dispatchEvent(new Event("open"));
+      wasOpen = true;
+      if (this.#pause !== undefined) return void this.#waitAtMost(RESUME_MS);
+      this.#stopWaiting();
+      this.dispatchEvent(new Event("open"));
     };
     // What still comes of the connection before is no answer of this one.
     let isAwaited = this.#pause !== undefined;
@@ -274,8 +292,6 @@ export class RelaySocket extends EventTarget implements WebSocket {
       isAwaited = false;
       this.dispatchEvent(new MessageEvent("message", { data, origin }));
     };
-    let wasOpen = false;
-    socket.addEventListener("open", () => wasOpen = true, { once: true });
     socket.onerror = (event) => {
       // One that connects again has not failed.
       if (this.#pause === undefined && !(wasOpen && this.#reconnect)) this.dispatchEvent(copyError(event));
@@ -283,8 +299,9 @@ export class RelaySocket extends EventTarget implements WebSocket {
     socket.onclose = (event) => {
       const close = new CloseEvent("close", { code: event.code, reason: event.reason, wasClean: event.wasClean });
       const goesOn = this.#pause !== undefined || (this.#reconnect && wasOpen && !this.#isClosing);
-      if (goesOn) this.#closed(close);
-      else this.dispatchEvent(close);
+      if (goesOn) return this.#closed(close);
+      this.#stopWaiting();
+      this.dispatchEvent(close);
     };
   }
 
@@ -301,13 +318,16 @@ export class RelaySocket extends EventTarget implements WebSocket {
     const isHandOver = close.code === 1012 && this.#attempts === 0;
     const delayMs = isHandOver ? 0 : backoffDelayMs(this.#attempts, Math.random());
     this.#attempts++;
-    this.#pause.timer = setTimeout(() => this.#connect(), delayMs);
+    this.#after(delayMs, () => this.#connect());
   }
 
   /** What is sent from now on waits for the next connection, so that none of it gets lost with this one. */
   #sayFarewell(socket: WebSocket): void {
+    if (this.#isClosing) return;
     this.#beginPause();
+    if (this.#pause === undefined) return; // Who heard of it has closed it.
     socket.send(HAND_OVER_FRAME);
+    this.#waitAtMost(FAREWELL_MS);
   }
 
   #beginPause(): void {
@@ -328,6 +348,7 @@ export class RelaySocket extends EventTarget implements WebSocket {
   /** The relay has the session again, unless its first message says why not: then it closes next. */
   #resume({ waiting }: Pause, first: unknown): boolean {
     if (typeof first === "string" && first.startsWith(REFUSAL)) return false;
+    this.#stopWaiting();
     this.#pause = undefined;
     this.#attempts = 0;
     for (const data of waiting) this.#socket!.send(data);
@@ -336,20 +357,42 @@ export class RelaySocket extends EventTarget implements WebSocket {
   }
 
   #giveUp(close: CloseEvent): void {
-    clearTimeout(this.#pause?.timer);
+    this.#stopWaiting();
     this.#pause = undefined;
     this.#stateWithoutSocket = this.CLOSED;
+    this.#letGo();
+    queueMicrotask(() => this.dispatchEvent(close));
+  }
+
+  /** Hears no more of a socket: a peer that vanished never answers a close frame, and then its end comes late or never. */
+  #letGo(): void {
     const socket = this.#socket;
     this.#socket = undefined;
-    if (socket !== undefined) {
-      socket.onopen =
-        socket.onmessage =
-        socket.onerror =
-        socket.onclose =
-          null;
-      socket.close();
-    }
-    queueMicrotask(() => this.dispatchEvent(close));
+    if (socket === undefined) return;
+    socket.onopen =
+      socket.onmessage =
+      socket.onerror =
+      socket.onclose =
+        null;
+    socket.close();
+  }
+
+  /** What it waits for counts as lost after so long. */
+  #waitAtMost(delayMs: number): unknown {
+    return this.#after(delayMs, () => {
+      this.#letGo();
+      this.#fail("No connection came about in time");
+    });
+  }
+
+  #after(delayMs: number, action: () => void): unknown {
+    this.#stopWaiting();
+    return this.#timer = setTimeout(action, delayMs);
+  }
+
+  #stopWaiting(): void {
+    clearTimeout(this.#timer);
+    this.#timer = undefined;
   }
 
   /** Ends it where there is no socket to do so. */
@@ -357,6 +400,7 @@ export class RelaySocket extends EventTarget implements WebSocket {
     const close = new CloseEvent("close", { code: 1006, reason: "", wasClean: false });
     if (this.#pause !== undefined) return this.#closed(close);
     if (this.#stateWithoutSocket === this.CLOSED) return;
+    this.#stopWaiting();
     this.#stateWithoutSocket = this.CLOSED;
     this.dispatchEvent(new ErrorEvent("error", { message, error }));
     this.dispatchEvent(close);
@@ -367,7 +411,6 @@ export class RelaySocket extends EventTarget implements WebSocket {
 interface Pause {
   readonly waiting: SendData[];
   bytes: number;
-  timer?: ReturnType<typeof setTimeout>;
 }
 
 interface UrlOptions {

@@ -1,0 +1,212 @@
+import { assertEquals } from "@std/assert";
+import FakeTimers from "@sinonjs/fake-timers";
+import { RelaySocket, type RelaySocketOptions } from "../../shared/client/relay_socket.ts";
+import { HAND_OVER_FRAME } from "../../shared/protocol/relay_frames.ts";
+
+/** A socket whose other end is the test, and whose peer says nothing by itself. */
+class SilentSocket {
+  static readonly all: SilentSocket[] = [];
+  onopen: ((event: Event) => void) | null = null;
+  onmessage: ((event: MessageEvent) => void) | null = null;
+  onerror: ((event: Event) => void) | null = null;
+  onclose: ((event: CloseEvent) => void) | null = null;
+  readyState: number = RelaySocket.CONNECTING;
+  readonly sent: unknown[] = [];
+
+  constructor(readonly url: string, readonly protocols: string[]) {
+    SilentSocket.all.push(this);
+  }
+
+  send(data: unknown): void {
+    this.sent.push(data);
+  }
+
+  close(): void {
+    this.readyState = RelaySocket.CLOSING;
+  }
+
+  open(): void {
+    this.readyState = RelaySocket.OPEN;
+    this.onopen?.(new Event("open"));
+  }
+
+  say(data: string): void {
+    this.onmessage?.(new MessageEvent("message", { data }));
+  }
+
+  drop(code: number): void {
+    this.readyState = RelaySocket.CLOSED;
+    this.onclose?.(new CloseEvent("close", { code }));
+  }
+}
+
+/** A `RelaySocket` on silent sockets, in time that passes as the test says. */
+function connect(options: Partial<RelaySocketOptions> = {}) {
+  const clock = FakeTimers.install({ toFake: ["setTimeout", "clearTimeout"] });
+  const { WebSocket } = globalThis;
+  SilentSocket.all.length = 0;
+  globalThis.WebSocket = SilentSocket as unknown as typeof WebSocket;
+  const told: string[] = [];
+  let asked = 0;
+  const socket = new RelaySocket("ws://relay.example/openai", [], {
+    token: () => `t${++asked}`,
+    reconnect: { maxAttempts: 3 },
+    ...options,
+  });
+  for (const type of ["open", "error", "reconnecting", "reconnected", "message"]) {
+    socket.addEventListener(type, () => told.push(type));
+  }
+  socket.addEventListener(
+    "close",
+    ({ code, wasClean }) => told.push(`close ${code} ${wasClean ? "clean" : "unclean"}`),
+  );
+  return {
+    socket,
+    told,
+    sockets: SilentSocket.all,
+    clock,
+    get newest() {
+      return SilentSocket.all.at(-1)!;
+    },
+    pass: (ms: number) => clock.tickAsync(ms),
+    [Symbol.dispose]() {
+      globalThis.WebSocket = WebSocket;
+      clock.uninstall();
+    },
+  };
+}
+
+/** Connects, and lets the relay announce a hand-over. */
+async function announced(options?: Partial<RelaySocketOptions>) {
+  const net = connect(options);
+  await net.pass(0);
+  net.newest.open();
+  net.newest.say("{}");
+  net.newest.say(HAND_OVER_FRAME);
+  return net;
+}
+
+Deno.test("RelaySocket: a relay that announces a hand-over and says no more is left, and the session goes on", async () => {
+  using net = await announced();
+  const [old] = net.sockets;
+  assertEquals(old!.sent, [HAND_OVER_FRAME]);
+  net.socket.send("meanwhile");
+  await net.pass(11_999);
+  old!.say("the end of a turn");
+  assertEquals([net.sockets.length, net.socket.readyState], [1, RelaySocket.OPEN]);
+  await net.pass(1);
+  assertEquals([old!.readyState, net.socket.readyState], [RelaySocket.CLOSING, RelaySocket.OPEN]);
+  await net.pass(500);
+  assertEquals(net.sockets.length, 2);
+  // What still comes of the one before is nobody's any more.
+  old!.say("late");
+  old!.drop(1006);
+  net.newest.open();
+  net.newest.say("{}");
+  assertEquals([net.newest.sent, net.newest.protocols], [["meanwhile"], ["jwt-t2"]]);
+  assertEquals(net.told, ["open", "message", "reconnecting", "message", "reconnected", "message"]);
+  assertEquals(net.clock.countTimers(), 0);
+});
+
+Deno.test("RelaySocket: a hand-over that ends as announced waits for nothing", async () => {
+  using net = await announced();
+  net.newest.drop(1012);
+  await net.pass(0);
+  net.newest.open();
+  net.newest.say("{}");
+  assertEquals([net.sockets.length, net.told.at(-2), net.clock.countTimers()], [2, "reconnected", 0]);
+});
+
+const silences: { name: string; token?: () => Promise<string>; opens: boolean; waitMs: number }[] = [
+  { name: "the token does not come", token: () => new Promise(() => {}), opens: false, waitMs: 10_000 },
+  { name: "no connection comes about", opens: false, waitMs: 10_000 },
+  { name: "the relay does not have the session again", opens: true, waitMs: 30_000 },
+];
+
+for (const { name, token, opens, waitMs } of silences) {
+  Deno.test(`RelaySocket: a try to come back of which ${name} ends in time, and so do all of them`, async () => {
+    let isFirst = true;
+    const first = () => {
+      const answer = isFirst || token === undefined ? "t" : token();
+      isFirst = false;
+      return answer;
+    };
+    using net = await announced({ token: first });
+    net.newest.drop(1012);
+    for (let tries = 1; tries <= 3; tries++) {
+      // Before each is a wait of at most 2 s.
+      await net.pass(2_000);
+      if (token === undefined) assertEquals(net.sockets.length, 1 + tries);
+      if (opens) net.newest.open();
+      assertEquals(net.socket.readyState, RelaySocket.OPEN);
+      await net.pass(waitMs);
+    }
+    assertEquals(net.told, ["open", "message", "reconnecting", "close 1006 unclean"]);
+    assertEquals([net.socket.readyState, net.clock.countTimers()], [RelaySocket.CLOSED, 0]);
+    assertEquals(net.sockets.every(({ readyState }) => readyState >= RelaySocket.CLOSING), true);
+  });
+}
+
+Deno.test("RelaySocket: a first connection that does not come about fails in time, with or without reconnect", async () => {
+  for (const reconnect of [true, false]) {
+    for (const token of ["t", () => new Promise<string>(() => {})]) {
+      using net = connect({ token, reconnect, connectTimeoutMs: 3_000 });
+      await net.pass(2_999);
+      assertEquals([net.told, net.socket.readyState], [[], RelaySocket.CONNECTING]);
+      await net.pass(1);
+      assertEquals(net.told, ["error", "close 1006 unclean"]);
+      assertEquals([net.socket.readyState, net.clock.countTimers()], [RelaySocket.CLOSED, 0]);
+    }
+  }
+});
+
+Deno.test("RelaySocket: a token that comes too late opens nothing", async () => {
+  const tokens: ((token: string) => void)[] = [];
+  using net = connect({ token: () => new Promise((resolve) => tokens.push(resolve)) });
+  await net.pass(0);
+  tokens[0]!("in time");
+  await net.pass(0);
+  net.newest.open();
+  net.newest.drop(1006);
+  await net.pass(500);
+  await net.pass(10_000);
+  await net.pass(1_000);
+  assertEquals(tokens.length, 3);
+  tokens[1]!("late");
+  await net.pass(0);
+  assertEquals(net.sockets.length, 1);
+  tokens[2]!("in time");
+  await net.pass(0);
+  assertEquals(net.newest.protocols, ["jwt-in time"]);
+  net.socket.close();
+  await net.pass(0);
+  assertEquals([net.told.at(-1), net.clock.countTimers()], ["close 1005 clean", 0]);
+});
+
+Deno.test("RelaySocket: close() is the end, also where a hand-over is announced or the token is fetched just then", async () => {
+  {
+    using net = connect();
+    await net.pass(0);
+    net.newest.open();
+    net.socket.close(1000);
+    net.newest.say(HAND_OVER_FRAME);
+    net.newest.drop(1000);
+    await net.pass(60_000);
+    assertEquals([net.told, net.sockets.length], [["open", "close 1000 unclean"], 1]);
+  }
+  using net = connect();
+  net.socket.close();
+  await net.pass(60_000);
+  assertEquals([net.told, net.sockets.length, net.clock.countTimers()], [["error", "close 1006 unclean"], 0, 0]);
+});
+
+Deno.test("RelaySocket: who closes it on `reconnecting` sends no farewell, and leaves no timer", async () => {
+  using net = connect();
+  net.socket.addEventListener("reconnecting", () => net.socket.close());
+  await net.pass(0);
+  net.newest.open();
+  net.newest.say(HAND_OVER_FRAME);
+  await net.pass(60_000);
+  assertEquals([net.newest.sent, net.sockets.length, net.clock.countTimers()], [[], 1, 0]);
+  assertEquals(net.told, ["open", "reconnecting", "close 1005 clean"]);
+});
