@@ -1,10 +1,11 @@
 import { parseAllowedOrigins } from "../auth/parse_allowed_origins.ts";
+import type { ServeOptions } from "./serve_sockets.ts";
 import type { SocketOptions } from "./socket_options.ts";
 
 /** What the environment says of sockets and of the isolate they live on. */
 export interface SocketSettings {
   /** For `serveSockets`. */
-  readonly sockets: SocketOptions;
+  readonly sockets: SocketOptions & Pick<ServeOptions, "projectUrl">;
   /** For `Isolate`. */
   readonly isolate: { readonly wallClockMs?: number; readonly region: string | null };
 }
@@ -28,13 +29,19 @@ const NUMBERS = {
 
 /**
  * Reads the settings of sockets from environment variables: those above, `ALLOWED_ORIGINS`, `ISOLATE_WALL_CLOCK_MS`
- * and the platform's `SB_REGION`. Throws a `RangeError` that names the variable.
+ * and the platform's `SB_REGION` and `SUPABASE_URL` (`SUPABASE_PUBLIC_URL` where that differs). Throws a `RangeError` that
+ * names the variable.
  */
 export function readSocketSettings(
   env: Readonly<Record<string, string>>,
   defaults: SocketOptions = {},
 ): SocketSettings {
-  const sockets: SocketOptions = { ...defaults, allowedOrigins: parseAllowedOrigins(env.ALLOWED_ORIGINS) };
+  const projectUrl = env.SUPABASE_PUBLIC_URL ?? env.SUPABASE_URL ?? "";
+  const sockets: SocketSettings["sockets"] = {
+    ...defaults,
+    allowedOrigins: parseAllowedOrigins(env.ALLOWED_ORIGINS),
+    ...(URL.canParse(projectUrl) && { projectUrl: new URL(projectUrl) }),
+  };
   for (const [name, option] of Object.entries(NUMBERS)) {
     const value = readNumber(env, name);
     if (value !== undefined) sockets[option] = value;

@@ -12,6 +12,7 @@ import { inSpan } from "../telemetry/span.ts";
 import { OPEN_METRICS_TYPE, writeOpenMetrics } from "../telemetry/write_open_metrics.ts";
 import { BufferBudget } from "./buffer_budget.ts";
 import { closeSocket } from "./close_socket.ts";
+import { connectUrl } from "./connect_url.ts";
 import { Connection, type ConnectionContext, type LeaveMessage } from "./connection.ts";
 import { Counters } from "./counters.ts";
 import { corsHeaders, preflight } from "./cors.ts";
@@ -60,6 +61,8 @@ export interface ServeOptions extends SocketOptions {
   metrics?: () => readonly MetricFamily[];
   /** Whoever has one of these may read `/metrics`. Without one nobody may. */
   secretKeys?: readonly string[];
+  /** Where the project is reached: what tells a caller how to connect names it where the gateway hides the host. */
+  projectUrl?: URL;
   /** Where lines go; default the isolate's own log. */
   log?: Log;
   /** Hears of what a handler threw; default: one line of the log. */
@@ -259,7 +262,7 @@ class SocketServer {
       const message = `Nothing here takes ${request.method}: connect with a WebSocket`;
       return refuse({ code: "method_not_allowed", message }, {}, { Allow: "GET, HEAD, OPTIONS" });
     }
-    const connect = connectUrl(request);
+    const connect = connectUrl(request, this.#serve.projectUrl);
     const message = `This address speaks WebSocket: connect with new WebSocket("${connect}")`;
     return refuse({ code: "upgrade_required", message }, { connect }, { Upgrade: "websocket", Connection: "Upgrade" });
   }
@@ -382,17 +385,4 @@ function sendRefusal(socket: WebSocket, refusal: Refusal, withFrame: boolean, is
   };
   socket.onclose = done;
   socket.onerror = done;
-}
-
-/** The address to connect to, as the caller wrote it, without its query, which may hold a token. */
-function connectUrl(request: Request): string {
-  const url = new URL(request.url);
-  const protocol = forwarded(request, "x-forwarded-proto") ?? url.protocol.slice(0, -1);
-  const host = forwarded(request, "x-forwarded-host") ?? url.host;
-  return `${protocol === "https" ? "wss" : "ws"}://${host}${url.pathname}`;
-}
-
-/** What the outermost of several proxies said. */
-function forwarded(request: Request, header: string): string | undefined {
-  return request.headers.get(header)?.split(",", 1)[0]?.trim();
 }

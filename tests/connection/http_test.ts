@@ -20,16 +20,32 @@ Deno.test("a plain GET is answered with 426 and problem JSON that says how to co
 });
 
 Deno.test("the address to connect to is the one that the caller knows, behind proxies too", async () => {
-  await using kernel = startKernel(() => relayTo("nobody"));
-  const forwarded: [Record<string, string>, string][] = [
-    [{ "X-Forwarded-Proto": "https", "X-Forwarded-Host": "ref.supabase.co" }, "wss://ref.supabase.co/echo"],
+  await using kernel = startKernel(() => relayTo("nobody"), { projectUrl: new URL("https://ref.supabase.co") });
+  const forwarded: [Record<string, string>, path: string, connect: string][] = [
+    [{ "X-Forwarded-Proto": "https" }, "/echo", `wss://${new URL(kernel.url).host}/echo`],
     [
-      { "X-Forwarded-Proto": "https, http", "X-Forwarded-Host": "ref.supabase.co, inner" },
-      "wss://ref.supabase.co/echo",
+      { "X-Forwarded-Proto": "https", "X-Forwarded-Host": "api.example.com", "X-Forwarded-Port": "443" },
+      "/echo",
+      "wss://api.example.com/functions/v1/echo",
+    ],
+    [
+      { "X-Forwarded-Proto": "https, http", "X-Forwarded-Host": "api.example.com, inner" },
+      "/chat/lobby?jwt=s3cret",
+      "wss://api.example.com/functions/v1/chat/lobby",
+    ],
+    [
+      { "X-Forwarded-Proto": "https", "X-Forwarded-Host": "edge-runtime.supabase.com", "X-Forwarded-Port": "443" },
+      "/echo",
+      "wss://ref.supabase.co/functions/v1/echo",
+    ],
+    [
+      { "X-Forwarded-Proto": "http", "X-Forwarded-Host": "127.0.0.1", "X-Forwarded-Port": "54321" },
+      "/functions/v1/echo",
+      "ws://127.0.0.1:54321/functions/v1/echo",
     ],
   ];
-  for (const [headers, connect] of forwarded) {
-    const response = await fetch(`${kernel.url}/echo`, { headers });
+  for (const [headers, path, connect] of forwarded) {
+    const response = await fetch(`${kernel.url}${path}`, { headers });
     assertEquals((await response.json()).connect, connect);
   }
 });

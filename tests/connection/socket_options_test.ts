@@ -106,6 +106,17 @@ Deno.test("readSocketSettings() reads every number by its variable, and the defa
   });
 });
 
+Deno.test("readSocketSettings() takes the project's URL, the public one first, and leaves one that is none to Auth", () => {
+  const projectUrlOf = (env: Record<string, string>) => readSocketSettings(env).sockets.projectUrl?.href;
+  const SUPABASE_URL = "https://ref.supabase.co";
+  assertEquals(projectUrlOf({ SUPABASE_URL }), "https://ref.supabase.co/");
+  assertEquals(
+    projectUrlOf({ SUPABASE_URL, SUPABASE_PUBLIC_URL: "https://api.example.com" }),
+    "https://api.example.com/",
+  );
+  assertEquals(projectUrlOf({ SUPABASE_URL: "ref" }), undefined);
+});
+
 Deno.test("readSocketSettings() names the variable that is no number", () => {
   for (const raw of ["many", "-1", "NaN", "Infinity", "1s"]) {
     assertThrows(
