@@ -38,7 +38,7 @@ function run(...args: string[]): Command {
 }
 
 async function ready(command: Command): Promise<void> {
-  await eventually("it is ready", () => command.output().includes("Ready in"), { deadlineMs: 30_000 });
+  await eventually("it is ready", () => command.output().includes("Ready in"), { deadlineMs: 120_000 });
 }
 
 Deno.test("deno task dev names the command that these tests run", async () => {
