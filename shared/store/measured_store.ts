@@ -5,14 +5,14 @@ import type { StoreMetrics } from "./store_metrics.ts";
 /** The same store, whose calls are timed in `metrics` and traced as `store.OPERATION`. Put `groupCommit` around it. */
 export function measuredStore(store: Store, metrics: StoreMetrics): Store {
   async function measured<T>(operation: keyof Store, call: () => Promise<T>, writes = 0): Promise<T> {
-    const startedAt = performance.now();
+    const startedAt = Date.now(); // Fine enough for these bounds, and on Deno 2.1 a tenth of what `performance` takes.
     try {
       return await inSpan(`store.${operation}`, writes === 0 ? {} : { writes }, call);
     } catch (error) {
       metrics.failed(operation);
       throw error;
     } finally {
-      metrics.called(operation, (performance.now() - startedAt) / 1_000);
+      metrics.called(operation, Math.max(0, Date.now() - startedAt) / 1_000);
     }
   }
 
