@@ -19,6 +19,7 @@ const WARM_UP: Load = { durationMs: 2_000 };
 /**
  * How long a message takes where a server has time for it: from the send to the delivery, at half as many deliveries a
  * second as the first system reaches saturated on this machine at this time. All stand beside each other, and take turns.
+ * The same system once more shows what is chance.
  */
 export async function benchHalfLoad({ systems, members, rounds, seconds, log }: HalfLoadOptions): Promise<Section> {
   await using stack = new AsyncDisposableStack();
@@ -54,19 +55,19 @@ const COLUMNS = [
   "CPU",
 ];
 
+/** The ratios are those of the medians: the latest of a hundred deliveries is chance in a single round. */
 function rowOf({ system, rounds }: Stand, base: Stand, members: number): string[] {
   const of = (value: (round: Round) => number) => median(rounds.map(value));
-  const ratiosOf = (value: (round: Round) => number) =>
-    rounds.map((round, index) => value(round) / value(base.rounds[index]!));
-  const p99Ratios = ratiosOf(({ p99Ms }) => p99Ms);
+  const toBase = (value: (round: Round) => number) => of(value) / median(base.rounds.map(value));
+  const p99Ratios = rounds.map(({ p99Ms }, index) => p99Ms / base.rounds[index]!.p99Ms);
   return [
     members.toLocaleString("en"),
     system.name,
     Math.round(of(({ deliveries, seconds }) => deliveries / seconds)).toLocaleString("en"),
     of(({ p50Ms }) => p50Ms).toFixed(1),
-    median(ratiosOf(({ p50Ms }) => p50Ms)).toFixed(2),
+    toBase(({ p50Ms }) => p50Ms).toFixed(2),
     of(({ p99Ms }) => p99Ms).toFixed(1),
-    median(p99Ratios).toFixed(2),
+    toBase(({ p99Ms }) => p99Ms).toFixed(2),
     `${Math.min(...p99Ratios).toFixed(2)}–${Math.max(...p99Ratios).toFixed(2)}`,
     of(({ cpuUs, seconds }) => cpuUs / seconds / 1_000_000).toFixed(2),
   ];

@@ -57,7 +57,8 @@ const parts: Record<string, () => Promise<Section>> = {
   },
   "half-load": () => {
     const systems = [plainRoom({ deno }), chat(tokens, { batch: false, deno }), chat(tokens, { batch: true, deno })];
-    return benchHalfLoad({ systems, members: 100, rounds, seconds, log });
+    const again = { ...plainRoom({ deno }), name: "plain room, again" };
+    return benchHalfLoad({ systems: [...systems, again], members: 100, rounds, seconds, log });
   },
   peers: () => {
     const systems = [plainRoom({ deno }), chat(tokens, { batch: false, deno }), chat(tokens, { batch: true, deno })];
