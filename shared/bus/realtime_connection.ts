@@ -1,4 +1,5 @@
 import type { RealtimeChannel, RealtimeClient } from "@supabase/supabase-js";
+import { realtimeTopic } from "./realtime_message.ts";
 import { retryDelayMs } from "./retry_delay_ms.ts";
 
 /** What a connection is given. */
@@ -47,11 +48,13 @@ export class RealtimeConnection {
     });
   }
 
-  /** Prepares the channel of a topic. A channel of the same name must have closed before. */
+  /** Prepares the channel of a topic of the bus. A channel of the same name must have closed before. */
   channel(topic: string): RealtimeChannel {
     // Joins and leaves of an outage pile up there; a join that is missing is sent again.
     if (this.#client.sendBuffer.length > MAX_BUFFERED_FRAMES) this.#client.sendBuffer.length = 0;
-    return this.#client.channel(topic, { config: { private: true, broadcast: { self: false, ack: false } } });
+    return this.#client.channel(realtimeTopic(topic), {
+      config: { private: true, broadcast: { self: false, ack: false } },
+    });
   }
 
   /** Broadcasts over a channel that is joined; false where it cannot be sent. */

@@ -1,5 +1,7 @@
 /** How texts become broadcasts of Realtime, and broadcasts texts. */
 
+/** Before each topic of a bus: what a project's policies let its users hear on other topics they do not hear on these. */
+const TOPIC_PREFIX = "edge-sockets:";
 /** The event under which texts go; the payload is `{"texts": [...]}`. */
 export const TEXTS_EVENT = "texts";
 /** The event of the database's own hints: see the migration `realtime_hint`. */
@@ -10,6 +12,11 @@ const MAX_PAYLOAD_BYTES = 256_000;
 const ENVELOPE_BYTES = 200;
 /** A character takes up to six bytes in JSON, so fewer than this always fit. */
 const SAFE_CHARS = 40_000;
+
+/** A topic of a bus, as Realtime has it: a policy in the migration `bounds` keeps every client out of it. */
+export function realtimeTopic(topic: string): string {
+  return TOPIC_PREFIX + topic;
+}
 
 /** Whether a text is over Realtime's limit by itself. */
 export function isTooLarge(text: string): boolean {

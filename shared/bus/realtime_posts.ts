@@ -1,5 +1,5 @@
 import type { BusCounters } from "./bus.ts";
-import { groupTexts, TEXTS_EVENT } from "./realtime_message.ts";
+import { groupTexts, realtimeTopic, TEXTS_EVENT } from "./realtime_message.ts";
 import { WaitingTexts } from "./waiting_texts.ts";
 
 /** What posting is given. */
@@ -56,7 +56,7 @@ export class RealtimePosts {
     const byTopic = Map.groupBy(publications, ({ topic }) => topic);
     const messages = [...byTopic].flatMap(([topic, publications]) =>
       groupTexts(publications.map(({ text }) => text))
-        .map((texts) => ({ topic, event: TEXTS_EVENT, private: true, payload: { texts } }))
+        .map((texts) => ({ topic: realtimeTopic(topic), event: TEXTS_EVENT, private: true, payload: { texts } }))
     );
     const timeout = new AbortController();
     const timer = setTimeout(() => timeout.abort(), TIMEOUT_MS);

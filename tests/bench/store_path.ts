@@ -62,7 +62,7 @@ async function startProject(stack: AsyncDisposableStack, databaseUrl: string): P
   stack.defer(() => Deno.remove(functions));
   const local = stack.use(await startTestLocal({ databaseUrl, functionsDir: new URL(`file://${functions}/`) }));
   // Raised like the limits of a connection: it is checked, and not met.
-  await local.sql("create or replace function edge_sockets.max_messages_per_user() returns integer return 1000000000");
+  await local.sql("create or replace function edge_sockets.max_writes_per_user() returns integer return 1000000000");
   return local;
 }
 

@@ -1,11 +1,14 @@
-import { assert, assertEquals } from "@std/assert";
+import { assert, assertEquals, assertStringIncludes } from "@std/assert";
 import type { Bus } from "../../shared/bus/bus.ts";
+import { realtimeTopic } from "../../shared/bus/realtime_message.ts";
 import { realtimeBus, type RealtimeBusOptions } from "../../shared/bus/realtime_bus.ts";
 import { openProxy } from "../client/proxy.ts";
 import { NO_FUNCTIONS, NO_MIGRATIONS } from "../local/fixtures/mod.ts";
 import { realtimeClient } from "../local/realtime_client.ts";
 import { eventually } from "../support/eventually.ts";
+import { signUp } from "../support/sign_up.ts";
 import { startTestLocal } from "../support/start_local.ts";
+import { within } from "../support/within.ts";
 
 Deno.test("realtimeBus() on a local Realtime", async (t) => {
   await using local = await startTestLocal({
@@ -67,7 +70,7 @@ Deno.test("realtimeBus() on a local Realtime", async (t) => {
       bus.subscribe("topic", (text) => heard.push(text));
       bus.subscribe("keep", () => {});
       await linked(other, "topic", heard);
-      assertEquals(faults[end]("topic"), 1);
+      assertEquals(faults[end](realtimeTopic("topic")), 1);
       heard.length = 0;
       await linked(other, "topic", heard);
     });
@@ -78,11 +81,11 @@ Deno.test("realtimeBus() on a local Realtime", async (t) => {
     const heard: string[] = [];
     const end = bus.subscribe("topic", (text) => heard.push(text));
     await eventually("it is joined", () => local.realtime.count().channels === 1);
-    faults.closeChannels("topic");
+    faults.closeChannels(realtimeTopic("topic"));
     await eventually("it is joined again", () => bus.counters.reconnects === 1);
     const keep = bus.subscribe("keep", () => {});
     await eventually("both are joined", () => local.realtime.count().channels === 2);
-    faults.closeChannels("topic");
+    faults.closeChannels(realtimeTopic("topic"));
     end();
     bus.subscribe("last", () => {});
     await eventually("the others are joined", () => local.realtime.count().channels === 2);
@@ -96,7 +99,7 @@ Deno.test("realtimeBus() on a local Realtime", async (t) => {
     bus.subscribe("keep", (text) => kept.push(text));
     const end = bus.subscribe("topic", () => {});
     await eventually("both are joined", () => local.realtime.count().channels === 2);
-    faults.closeChannels("topic");
+    faults.closeChannels(realtimeTopic("topic"));
     await linked(other, "keep", kept); // It came over the same socket, after the close.
     end();
     const heard: string[] = [];
@@ -117,11 +120,10 @@ Deno.test("realtimeBus() on a local Realtime", async (t) => {
 
   await step("what is published in one turn is one broadcast a topic", async () => {
     await using client = realtimeClient(local, { key: local.secretKey });
-    const channel = await client.join("topic", { private: true });
+    const channel = await client.join(realtimeTopic("topic"), { private: true });
     for (const subscribes of [true, false]) {
       const bus = open();
-      if (subscribes) bus.subscribe("topic", () => {});
-      await eventually("it is joined", () => local.realtime.count().channels === (subscribes ? 2 : 1));
+      if (subscribes) await subscribed(bus, "topic", () => {});
       const before = channel.received.length;
       for (let i = 0; i < 10; i++) bus.publish("topic", `${i}`);
       const received = await channel.broadcasts(before + 1);
@@ -134,10 +136,11 @@ Deno.test("realtimeBus() on a local Realtime", async (t) => {
   await step("the database's hint comes out as text", async () => {
     const bus = open();
     const heard: string[] = [];
-    bus.subscribe("room:lobby", (text) => heard.push(text));
-    await eventually("it is joined", () => local.realtime.count().channels === 1);
+    await subscribed(bus, "room:lobby", (text) => heard.push(text));
     const hint = { room: "lobby", seq: 7, epoch: "e" };
-    await local.sql("select realtime.send($1::jsonb, 'grown', 'room:lobby', true)", [JSON.stringify(hint)]);
+    await local.sql("select realtime.send($1::jsonb, 'grown', 'edge-sockets:room:lobby', true)", [
+      JSON.stringify(hint),
+    ]);
     await eventually("it comes", () => heard.length === 1);
     const { room, seq, epoch } = JSON.parse(heard[0]!);
     assertEquals({ room, seq, epoch }, hint);
@@ -189,6 +192,11 @@ Deno.test("realtimeBus() on a local Realtime", async (t) => {
   });
 });
 
+/** Subscribes, and resolves once the subscription stands. */
+function subscribed(bus: Bus, topic: string, onText: (text: string) => void): Promise<void> {
+  return within(`${topic} is joined`, new Promise((onReady) => bus.subscribe(topic, onText, { onReady })));
+}
+
 /** Resolves once what `from` publishes on `topic` is heard. */
 async function linked(from: Bus, topic: string, heard: readonly string[]): Promise<void> {
   const probe = crypto.randomUUID();
@@ -197,3 +205,40 @@ async function linked(from: Bus, topic: string, heard: readonly string[]): Promi
     return heard.includes(probe);
   }, { everyMs: 50 });
 }
+
+Deno.test("no user hears or writes on the bus, whatever the project's policies let him do", async () => {
+  await using local = await startTestLocal({ functionsDir: NO_FUNCTIONS });
+  // As guides have it: any signed-in user, on any topic.
+  await local.sql("create policy hear_all on realtime.messages for select to authenticated using (true)");
+  await local.sql("create policy send_all on realtime.messages for insert to authenticated with check (true)");
+  const { accessToken } = await signUp(local);
+  await using eve = realtimeClient(local, { token: accessToken });
+  const [bus, other] = [0, 1].map(() => realtimeBus({ url: local.url, secretKey: local.secretKey }));
+  try {
+    const topic = "room:dm:a:b";
+    const heard: string[] = [];
+    bus!.subscribe(topic, (text) => heard.push(text));
+    await linked(other!, topic, heard);
+
+    const own = await eve.join(topic, { private: true });
+    assertEquals(own.statuses, ["SUBSCRIBED"], "the policies do let him onto topics of the project's own");
+    const refused = await eve.join(realtimeTopic(topic), { private: true });
+    assertStringIncludes(refused.statuses[0]!, "CHANNEL_ERROR");
+    const message = { topic: realtimeTopic(topic), event: "texts", private: true, payload: { texts: ["forged"] } };
+    const posted = await fetch(`${local.url}/realtime/v1/api/broadcast`, {
+      method: "POST",
+      headers: {
+        "content-type": "application/json",
+        "apikey": local.publishableKey,
+        "authorization": `Bearer ${accessToken}`,
+      },
+      body: JSON.stringify({ messages: [message] }),
+    });
+    await posted.body?.cancel();
+    await linked(other!, topic, heard);
+    assertEquals(heard.filter((text) => text === "forged"), []);
+    assertEquals(refused.received, []);
+  } finally {
+    await Promise.all([bus, other].map((bus) => bus!.close()));
+  }
+});

@@ -292,7 +292,7 @@ async function testDatabase(t: Deno.TestContext, local: TestLocal): Promise<void
     "what grows a room's log in the database is hinted to the service role on the room's topic",
     async () => {
       await using service = realtimeClient(local, { key: local.secretKey });
-      const hints = await service.join("room:hinted", { private: true });
+      const hints = await service.join("edge-sockets:room:hinted", { private: true });
       await ada.supabase.rpc("create_room", { kind: "public", id: "hinted" });
       const sent = await ada.supabase.rpc("send_message", { room: "hinted", body: "hello" });
       assertEquals(sent.error, null);

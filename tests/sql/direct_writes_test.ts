@@ -216,7 +216,7 @@ testSql("the hint to Realtime", {
     const hint = (id: string, seq: number) => ({
       payload: { room: id, seq, epoch: epochs.get(id)!.epoch },
       event: "grown",
-      topic: `room:${id}`,
+      topic: `edge-sockets:room:${id}`,
       private: true,
     });
     const byTopic = (a: { topic?: unknown }, b: { topic?: unknown }) => String(a.topic) < String(b.topic) ? -1 : 1;

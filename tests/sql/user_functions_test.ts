@@ -130,7 +130,7 @@ testSql("limits of writes", {
     const [ann, bob] = [await sql.newUser("Ann"), await sql.newUser("Bob")];
     await sql.query("select create_room('public', 'busy', null, $1::text::uuid[])", [`{${ann.id},${bob.id}}`]);
     await sql.script(
-      "create or replace function edge_sockets.max_messages_per_user() returns integer language sql immutable return 5",
+      "create or replace function edge_sockets.max_writes_per_user() returns integer language sql immutable return 5",
     );
     const send = async (user: Sender, count: number) => {
       const writes = Array.from(
