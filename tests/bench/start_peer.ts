@@ -1,4 +1,5 @@
 import { eventually } from "../support/eventually.ts";
+import { withFreePort } from "../support/free_port.ts";
 import { type ServerProcess, startServerProcess } from "../support/start_server_process.ts";
 
 /** What the peers are made of. Installed when they are measured: the project itself needs none of it. */
@@ -27,8 +28,11 @@ export async function startNodePeer(program: string, { folder }: PeerPackages): 
 }
 
 /** Starts the room of partyserver on workerd, the open-source runtime of Cloudflare Workers, with objects in memory. */
-export async function startPartyPeer({ folder }: PeerPackages): Promise<ServerProcess> {
-  const port = freePort();
+export function startPartyPeer({ folder }: PeerPackages): Promise<ServerProcess> {
+  return withFreePort((port) => startParty(folder, port));
+}
+
+async function startParty(folder: string, port: number): Promise<ServerProcess> {
   await Deno.writeTextFile(`${folder}/party_room.mjs`, PARTY_ROOM);
   const config = `${folder}/config-${port}.capnp`;
   await Deno.writeTextFile(config, partyConfig(port));
@@ -38,9 +42,12 @@ export async function startPartyPeer({ folder }: PeerPackages): Promise<ServerPr
     stdout: "null",
     stderr: "inherit",
   }).spawn();
-  const answers = () =>
-    fetch(`http://127.0.0.1:${port}/`).then((answer) => answer.text()).then(() => true, () => false);
-  await eventually("workerd answers", answers);
+  let hasEnded = false;
+  child.status.then(() => hasEnded = true);
+  await eventually("workerd answers", async () => {
+    if (hasEnded) throw new Error("Cannot start workerd: it ended");
+    return await fetch(`http://127.0.0.1:${port}/`).then((answer) => answer.text(), () => "") === NOT_FOUND;
+  });
   return {
     host: `127.0.0.1:${port}`,
     pid: await programOf(child.pid),
@@ -59,10 +66,8 @@ async function programOf(pid: number): Promise<number> {
   return Number(children.trim().split(" ")[0]) || pid;
 }
 
-function freePort(): number {
-  using listener = Deno.listen({ hostname: "127.0.0.1", port: 0 });
-  return listener.addr.port;
-}
+/** What the room answers to whatever is no socket. */
+const NOT_FOUND = "No party here";
 
 /** The room of partyserver's guide: each is a Durable Object, and what one connection sends goes to every other one. */
 const PARTY_ROOM = `
@@ -73,7 +78,7 @@ export class Room extends Server {
   }
 }
 export default {
-  fetch: async (request, env) => await routePartykitRequest(request, env) ?? new Response("Not found", { status: 404 }),
+  fetch: async (request, env) => await routePartykitRequest(request, env) ?? new Response("${NOT_FOUND}", { status: 404 }),
 };
 `;
 

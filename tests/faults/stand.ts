@@ -1,5 +1,6 @@
 import { FaultyDelivery } from "../../supabase/local/realtime/faulty_delivery.ts";
 import { eventually } from "../support/eventually.ts";
+import { withFreePort } from "../support/free_port.ts";
 import { requires } from "../support/requires.ts";
 import { seededRandom } from "../support/seeded_random.ts";
 import { startTestLocal, type TestLocal } from "../support/start_local.ts";
@@ -47,9 +48,9 @@ export async function startStand({ seed, bus, isolates, wallClockMs, patches, en
   const redisProxy = redis && starting.use(await openTcpProxy(Number(new URL(redis.url).port), redisFaults(delivery)));
   const client = starting.use(await openTcpProxy());
   const store = starting.use(await openTcpProxy());
-  const port = freePort();
-  const local = starting.use(
-    await startTestLocal({
+  // Isolates are told an address before they start, so that the port must be known then.
+  const startAt = async (port: number) => {
+    const local = await startTestLocal({
       port,
       isolates,
       wallClockMs,
@@ -64,8 +65,11 @@ export async function startStand({ seed, bus, isolates, wallClockMs, patches, en
         MESSAGES_PER_SECOND: "1000",
         ...env,
       },
-    }),
-  );
+    });
+    return [port, local] as const;
+  };
+  const [port, project] = await withFreePort(startAt);
+  const local = starting.use(project);
   client.target = store.target = port;
   await eventually("every isolate serves", () => serving(local).length === isolates);
   await spreadBirths(local, isolates, wallClockMs);
@@ -136,9 +140,4 @@ async function spreadBirths(local: TestLocal, isolates: number, wallClockMs: num
 
 function delay(ms: number): Promise<void> {
   return new Promise((resolve) => setTimeout(resolve, ms));
-}
-
-function freePort(): number {
-  using listener = Deno.listen({ hostname: "127.0.0.1", port: 0 });
-  return listener.addr.port;
 }

@@ -1,5 +1,6 @@
 import { dirname } from "node:path";
-import { eventually } from "./eventually.ts";
+import { withFreePort } from "./free_port.ts";
+import { startTiedProgram, type TiedProgram } from "./start_tied_program.ts";
 
 /** A PostgreSQL server of a test's own. */
 export interface TestPostgres {
@@ -21,63 +22,52 @@ export async function startPostgres(initdb: string): Promise<TestPostgres> {
   const programs = dirname(await Deno.realPath(initdb)); // It may be a link in another folder.
   const folder = await Deno.makeTempDir({ prefix: "postgres-" });
   const data = `${folder}/data`;
-  const isRoot = Deno.uid() === 0;
-  const as = (program: string, args: string[]): [string, string[]] =>
-    isRoot ? ["runuser", ["-u", "postgres", "--", program, ...args]] : [program, args];
-
-  if (isRoot) await run("chown", ["postgres", folder]);
-  await run(...as(initdb, ["--pgdata", data, "--username=postgres", "--auth=trust", "--encoding=UTF8", "--no-sync"]));
-  const port = freePort();
-  const [program, args] = as("sh", [
-    ...["-c", END_WITH_INPUT, "sh", `${programs}/postgres`, "-D", data, "-p", String(port), "-h", "127.0.0.1"],
-    ...["-k", folder, "-c", "fsync=off", "-c", "shared_buffers=32MB", "-c", "log_min_messages=fatal"],
-  ]);
-  const boot = async () => {
-    const server = new Deno.Command(program, { args, stdin: "piped", stdout: "null", stderr: "null" }).spawn();
-    const isReady = () => succeeds(`${programs}/pg_isready`, ["--host=127.0.0.1", `--port=${port}`]);
-    try {
-      await eventually("PostgreSQL takes connections", isReady, { deadlineMs: 30_000 });
-    } catch (error) {
-      await end(server);
-      throw error;
-    }
-    return server;
-  };
+  const user = Deno.uid() === 0 ? "postgres" : undefined;
   const remove = () => Deno.remove(folder, { recursive: true });
-  let server = await boot().catch(async (error) => {
+  const boot = (port: number) =>
+    startTiedProgram({
+      command: [
+        ...[`${programs}/postgres`, "-D", data, "-p", String(port), "-h", "127.0.0.1", "-k", folder],
+        ...["-c", "fsync=off", "-c", "shared_buffers=32MB", "-c", "log_min_messages=fatal"],
+      ],
+      signal: "INT",
+      user,
+      // By its socket in the folder, which no other server has. It ends at once where it cannot listen at the port.
+      isReady: () => succeeds(`${programs}/pg_isready`, [`--host=${folder}`, `--port=${port}`]),
+      deadlineMs: 60_000,
+    });
+  let server: TiedProgram;
+  let port: number;
+  try {
+    if (user !== undefined) await run("chown", [user, folder]);
+    const initialize = ["--pgdata", data, "--username=postgres", "--auth=trust", "--encoding=UTF8", "--no-sync"];
+    const [program = "", ...args] = [
+      ...(user === undefined ? [] : ["runuser", "-u", user, "--"]),
+      initdb,
+      ...initialize,
+    ];
+    await run(program, args);
+    [port, server] = await withFreePort(async (port) => [port, await boot(port)] as const);
+  } catch (error) {
     await remove();
     throw error;
-  });
+  }
   return {
     url: `postgresql://postgres@127.0.0.1:${port}/postgres`,
     async crash() {
       // The first line of this file is the pid of the server, whose parent ends with it.
       const [pid] = (await Deno.readTextFile(`${data}/postmaster.pid`)).split("\n");
       Deno.kill(Number(pid), "SIGKILL");
-      await end(server);
+      await server.end();
     },
     async restart() {
-      server = await boot();
+      server = await boot(port);
     },
     async [Symbol.asyncDispose]() {
-      await end(server);
+      await server.end();
       await remove();
     },
   };
-}
-
-/** Ends a server by the end of its input; nothing happens where it has ended. */
-async function end(server: Deno.ChildProcess): Promise<void> {
-  await server.stdin.close().catch(() => {}); // Closed already, where it crashed before.
-  await server.status;
-}
-
-/** Runs a command until its input ends, which it does too when the test process is killed: no server stays behind. */
-const END_WITH_INPUT = '"$@" & cat >/dev/null; kill -INT $!; wait $!';
-
-function freePort(): number {
-  using listener = Deno.listen({ hostname: "127.0.0.1", port: 0 });
-  return listener.addr.port;
 }
 
 async function run(program: string, args: string[]): Promise<void> {

@@ -1,4 +1,5 @@
-import { eventually } from "./eventually.ts";
+import { withFreePort } from "./free_port.ts";
+import { startTiedProgram, type TiedProgram } from "./start_tied_program.ts";
 
 /** A Redis server of a test's own. */
 export interface TestRedis {
@@ -15,31 +16,35 @@ export interface TestRedis {
 /** Starts a server on a free port that keeps nothing on disk. `program` is its path, as `requires("redis-server").path` gives it. */
 export async function startRedis(program: string, { password }: { password?: string } = {}): Promise<TestRedis> {
   const folder = await Deno.makeTempDir({ prefix: "redis-" });
-  const port = freePort();
   const secret = password === undefined ? [] : ["--requirepass", password];
-  const args = ["--port", String(port), "--bind", "127.0.0.1", "--dir", folder, "--save", "", ...secret];
-  let server: Deno.ChildProcess | undefined;
-
-  const start = async () => {
-    // Redis ends with its input, which it does too when the test process is killed: no server stays behind.
-    const options: Deno.CommandOptions = { args: ["-c", END_WITH_INPUT, "sh", program, ...args], stdin: "piped" };
-    server = new Deno.Command("sh", { ...options, stdout: "null", stderr: "null" }).spawn();
-    await eventually("Redis takes connections", () => isOpen(port), { deadlineMs: 15_000 });
-  };
+  const boot = (port: number) =>
+    startTiedProgram({
+      command: [program, "--port", String(port), "--bind", "127.0.0.1", "--dir", folder, "--save", "", ...secret],
+      signal: "KILL",
+      isReady: async (pid) => {
+        const child = childOf(pid);
+        return child !== undefined && await processAt(port, password) === child;
+      },
+      deadlineMs: 30_000,
+    });
+  let server: TiedProgram | undefined;
+  const port = await withFreePort(async (port) => {
+    server = await boot(port);
+    return port;
+  });
   const kill = async () => {
     const running = server;
     server = undefined;
-    if (running === undefined) return;
-    await running.stdin.close();
-    await running.status;
+    await running?.end();
   };
-  await start();
   return {
     url: `redis://${password === undefined ? "" : `:${encodeURIComponent(password)}@`}127.0.0.1:${port}`,
     get pid() {
-      return childOf(server!.pid);
+      return childOf(server!.pid)!;
     },
-    start,
+    async start() {
+      server = await boot(port);
+    },
     kill,
     async [Symbol.asyncDispose]() {
       await kill();
@@ -48,25 +53,26 @@ export async function startRedis(program: string, { password }: { password?: str
   };
 }
 
-const END_WITH_INPUT = '"$@" & cat >/dev/null; kill -KILL $!; wait $! 2>/dev/null; exit 0';
-
 /** The server itself, whose parent is a shell. */
-function childOf(pid: number): number {
-  const children = Deno.readTextFileSync(`/proc/${pid}/task/${pid}/children`).trim().split(" ").map(Number);
-  return children.find((child) => Deno.readTextFileSync(`/proc/${child}/comm`).startsWith("redis-server"))!;
+function childOf(pid: number): number | undefined {
+  const children = Deno.readTextFileSync(`/proc/${pid}/task/${pid}/children`).trim().split(" ").filter(Boolean);
+  const isServer = (child: string) => Deno.readTextFileSync(`/proc/${child}/comm`).startsWith("redis-server");
+  const server = children.find(isServer);
+  return server === undefined ? undefined : Number(server);
 }
 
-function freePort(): number {
-  using listener = Deno.listen({ hostname: "127.0.0.1", port: 0 });
-  return listener.addr.port;
-}
-
-async function isOpen(port: number): Promise<boolean> {
+/** The process that answers at a port; none where nobody does. */
+async function processAt(port: number, password: string | undefined): Promise<number | undefined> {
   try {
-    (await Deno.connect({ hostname: "127.0.0.1", port })).close();
-    return true;
+    using connection = await Deno.connect({ hostname: "127.0.0.1", port });
+    const login = password === undefined ? "" : `AUTH ${JSON.stringify(password)}\r\n`;
+    await connection.write(new TextEncoder().encode(`${login}INFO server\r\nQUIT\r\n`));
+    const answer = await new Response(connection.readable).text();
+    return Number(/^process_id:(\d+)/m.exec(answer)?.[1]);
   } catch (error) {
-    if (error instanceof Deno.errors.ConnectionRefused) return false;
+    if (error instanceof Deno.errors.ConnectionRefused || error instanceof Deno.errors.ConnectionReset) {
+      return undefined;
+    }
     throw error;
   }
 }
