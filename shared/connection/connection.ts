@@ -164,8 +164,8 @@ export class Connection {
   #closedBy: LeaveMessage["close"];
   /** Until it is open, the end of the wait for that; then the next that its token brings. */
   #timer: Timer | undefined;
-  // An idle connection has none of what follows but the first: made at once, all of it would double what it holds.
   #listener: EventListenerObject | undefined;
+  // An idle connection has none of what follows.
   #rate: RateLimiter | undefined;
   #inFlight: InFlight | undefined;
   #refused: { frames: number; at: number; told: number } | undefined;
