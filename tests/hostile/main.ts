@@ -29,8 +29,8 @@ const WINDOW_MS = 1_000;
 const LONGEST_QUIET_MS = 4_000;
 /** Each says something 50 times a second: more of them, not faster ones, as their rate is limited. */
 const BYSTANDERS = 4;
-/** How much longer those beside may wait in an attack, and still count as unchanged: a window has a few hundred samples. */
-const UNCHANGED = { ratio: 1.25, ms: 1 };
+/** What counts as a longer wait: more than this much of the other and this much on top. */
+const LONGER = { ratio: 1.25, ms: 1 };
 const SERVER_CORE = 0;
 const CLIENT_CORE = 1;
 
@@ -53,8 +53,10 @@ if (!(rounds >= 1)) throw new RangeError(`Cannot attack ${flags.rounds} rounds: 
 if (!(mostUsed > 0)) throw new RangeError(`Cannot attack with a share of ${flags.share}: it must be a number > 0`);
 await pin(Deno.pid, CLIENT_CORE);
 
+const KINDS = ["before", "elsewhere", "during", "after"] as const;
+/** Of every attack: the median p99 in each kind of window. */
+const p99s: Record<typeof KINDS[number], number>[] = [];
 const rows: string[][] = [];
-let unchanged = 0;
 for (const name of FUNCTIONS.filter((name) => flags.only === undefined || flags.only === name)) {
   const attacks = ATTACKS.filter(({ against }) => against.includes(name));
   for (const attack of attacks.filter(({ name }) => flags.attack === undefined || name.includes(flags.attack))) {
@@ -70,19 +72,21 @@ const section: Section = {
     "attack",
     "tries",
     "what the attacker gets",
-    "before",
-    "elsewhere",
-    "during",
-    "after",
+    ...KINDS,
     "of a core",
     "peak MiB",
   ],
   rows,
 };
-const machine = `p50, p99 of those beside in ms, medians of ${rounds} windows of each kind. In ${unchanged} of ` +
-  `${rows.length} rows p99 during the attack is at most ${UNCHANGED.ratio} times what it is while another server is ` +
-  `attacked in the same way, or ${UNCHANGED.ms} ms more. Deno ${flags.deno ?? Deno.version.deno}, ` +
-  `${navigator.hardwareConcurrency} cores, load average ${Deno.loadavg()[0]!.toFixed(1)} at the end.`;
+const ofAll = KINDS.map((kind) => `${kind} ${median(p99s.map((p99) => p99[kind])).toFixed(1)}`).join(", ");
+const longer = p99s.filter(({ during, elsewhere }) => isLonger(during, elsewhere)).length;
+const longerByChance = p99s.filter(({ after, before }) => isLonger(after, before)).length;
+const machine =
+  `p50, p99 of those beside in ms, medians of ${rounds} windows of each kind. Of all ${rows.length} rows ` +
+  `the median p99 is ${ofAll}. It is longer \`during\` than \`elsewhere\` (by more than a quarter and a millisecond) in ` +
+  `${longer} of them, and \`after\` than \`before\`, which is chance, in ${longerByChance}. Deno ` +
+  `${flags.deno ?? Deno.version.deno}, ${navigator.hardwareConcurrency} cores, load average ` +
+  `${Deno.loadavg()[0]!.toFixed(1)} at the end.`;
 console.log(`\n${markdownTable(section)}\n\n${machine}`);
 if (flags.out) {
   const page = await Deno.readTextFile(PAGE);
@@ -137,13 +141,18 @@ async function measure(name: FunctionName, attack: Attack): Promise<string[]> {
   }
   const peak = await own.target.takePeakBytes();
   await own.target.assertUnmoved();
-  if (isUnchanged(median(waits.during.p99), median(waits.elsewhere.p99))) unchanged++;
+  p99s.push({
+    before: median(waits.before.p99),
+    elsewhere: median(waits.elsewhere.p99),
+    during: median(waits.during.p99),
+    after: median(waits.after.p99),
+  });
   return [
     `\`${name}\``,
     attack.name,
     tries.toLocaleString("en"),
     effect,
-    ...[waits.before, waits.elsewhere, waits.during, waits.after].map(describe),
+    ...KINDS.map((kind) => describe(waits[kind])),
     median(shares).toFixed(2),
     (peak / 1024 / 1024).toFixed(0),
   ];
@@ -174,8 +183,8 @@ async function pin(pid: number, core: number): Promise<void> {
   if (!success) throw new Error(`Cannot keep process ${pid} on core ${core}: ${new TextDecoder().decode(stderr)}`);
 }
 
-function isUnchanged(during: number, elsewhere: number): boolean {
-  return during <= elsewhere * UNCHANGED.ratio || during <= elsewhere + UNCHANGED.ms;
+function isLonger(ms: number, otherMs: number): boolean {
+  return ms > otherMs * LONGER.ratio && ms > otherMs + LONGER.ms;
 }
 
 function newWaits(): Waits {
