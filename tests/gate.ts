@@ -13,8 +13,10 @@
 import { findTestFiles, planTests, type TestGroup } from "./gate/plan_tests.ts";
 import { addReports, type Report, runTests } from "./gate/run_tests.ts";
 
-/** A hung test must not hang whoever waits for the gate. */
-const TIME_LIMIT_MS = 14 * 60_000;
+/** A hung test must not hang whoever waits for the gate; a slow machine alone must not fail it. */
+const TIME_LIMIT_MS = 25 * 60_000;
+/** What all of it should take. */
+const AIM_MS = 15 * 60_000;
 
 /** The page runs in a browser, whose global types are not those of Deno: it has a configuration of its own. */
 const PAGE = ["--config", "supabase/local/site/deno.json", "supabase/local/site"];
@@ -87,7 +89,9 @@ function printHeading(text: string): void {
 }
 
 function printReport({ passed, failed, skipped }: Report): void {
-  console.log(`\n== took ${((performance.now() - startedAt) / 1000).toFixed(1)} s`);
+  const tookMs = performance.now() - startedAt;
+  console.log(`\n== took ${(tookMs / 1000).toFixed(1)} s`);
+  if (tookMs > AIM_MS) console.log(`slower than the ${AIM_MS / 60_000} minutes that it should take`);
   for (const line of skipped) console.log(`skipped  ${line}`);
   for (const line of failed) console.log(`FAILED   ${line}`);
   console.log(`${passed} passed, ${failed.length} failed, ${skipped.length} skipped`);
