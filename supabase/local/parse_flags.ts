@@ -21,13 +21,16 @@ Usage: deno task dev [options]
 
   --port PORT         port of the API (default: that of supabase/config.toml, 54321)
   --isolates N        isolates per function that take requests (default: 2)
-  --wall-clock TIME   life of an isolate, such as 30s or 400s (default: 150s, the free plan's)
+  --wall-clock TIME   life of an isolate, from 2s, such as 30s or 400s (default: 150s, the free plan's)
   --cpu-limit TIME    CPU time of an isolate's life, such as 2s (default: no limit)
   --postgres URL      a real PostgreSQL (default: PGlite, in memory)
   --jwt ALGORITHM     signature of user tokens, ES256 or HS256 (default: ES256)
   --deno PATH         the deno that runs the isolates (default: this one)
   --help              this text
 `;
+
+/** An isolate takes requests for half of its life, and that includes its start. */
+const MIN_WALL_CLOCK_MS = 2_000;
 
 const VALUES = ["port", "isolates", "wall-clock", "cpu-limit", "postgres", "jwt", "deno"];
 
@@ -56,9 +59,15 @@ function validate(parsed: Record<string, string | undefined> & { help: boolean }
     return err(`--isolates must be a number from 1 to 64: current value is "${parsed.isolates}"`);
   }
   const wallClockMs = durationMs(parsed["wall-clock"] ?? "150s");
-  if (Number.isNaN(wallClockMs)) return err(badDuration("wall-clock", parsed["wall-clock"]));
+  if (!(wallClockMs >= MIN_WALL_CLOCK_MS)) {
+    return err(
+      `--wall-clock must be a time such as 30s or 2m, and at least 2s: current value is "${parsed["wall-clock"]}"`,
+    );
+  }
   const cpuLimitMs = parsed["cpu-limit"] === undefined ? undefined : durationMs(parsed["cpu-limit"]);
-  if (Number.isNaN(cpuLimitMs)) return err(badDuration("cpu-limit", parsed["cpu-limit"]));
+  if (Number.isNaN(cpuLimitMs)) {
+    return err(`--cpu-limit must be a time such as 500ms, 30s or 2m: current value is "${parsed["cpu-limit"]}"`);
+  }
   const jwtAlgorithm = parsed.jwt ?? "ES256";
   if (!isJwtAlgorithm(jwtAlgorithm)) return err(`--jwt must be ES256 or HS256: current value is "${parsed.jwt}"`);
   const databaseUrl = parsed.postgres;
@@ -77,16 +86,12 @@ function validate(parsed: Record<string, string | undefined> & { help: boolean }
   });
 }
 
-/** The ms of a duration such as `500ms`, `30s` or `2m`, at least 1 s; otherwise NaN. */
+/** The ms of a duration such as `500ms`, `30s` or `2m`, at least 1 ms; otherwise NaN. */
 function durationMs(text: string): number {
   const match = /^(\d+(?:\.\d+)?)(ms|s|m)$/.exec(text);
   if (!match) return NaN;
   const ms = Number(match[1]) * { ms: 1, s: 1_000, m: 60_000 }[match[2] as "ms" | "s" | "m"];
   return ms >= 1 ? ms : NaN;
-}
-
-function badDuration(name: string, value: string | undefined): string {
-  return `--${name} must be a time such as 500ms, 30s or 2m: current value is "${value}"`;
 }
 
 function integer(text: string, min: number, max: number): number {
