@@ -1,8 +1,8 @@
 import type { Database } from "./open_database.ts";
 
 /**
- * Applies each `*.sql` of `directory` that the database has not seen, in the order of their names, each in a
- * transaction of its own. A folder that does not exist counts as empty.
+ * Applies each `*.sql` of `directory` that the database has not seen, in the order of their names, each together
+ * with its version in a transaction of its own: one that was cut off is applied again. A folder that does not exist counts as empty.
  *
  * @returns the names of the files applied
  * @throws {Error} that names the file and what the database said
@@ -17,17 +17,26 @@ export async function applyMigrations(database: Database, directory: URL): Promi
     if (seen.length > 0) continue;
     const text = await Deno.readTextFile(new URL(name, directory));
     try {
-      await database.script(text);
+      await database.script(`${text}\n;${recordOf(name)}`);
     } catch (error) {
       throw new Error(`Cannot apply ${name}: ${describe(error, text)}`, { cause: error });
     }
-    await database.query("insert into supabase_migrations.schema_migrations (version, name) values ($1, $2)", [
-      version,
-      name.replace(/^[^_]*_?/, "").replace(/\.sql$/, ""),
-    ]);
     applied.push(name);
   }
   return applied;
+}
+
+/** The statement that remembers a file: its version, and what stands between that and the end. */
+function recordOf(file: string): string {
+  const [version = ""] = file.split("_");
+  const name = file.replace(/^[^_]*_?/, "").replace(/\.sql$/, "");
+  return `insert into supabase_migrations.schema_migrations (version, name) values (${quoted(version)}, ${
+    quoted(name)
+  })`;
+}
+
+function quoted(text: string): string {
+  return `'${text.replaceAll("'", "''")}'`;
 }
 
 async function migrationsIn(directory: URL): Promise<string[]> {
