@@ -1,3 +1,4 @@
+import { fileURLToPath } from "node:url";
 import { exportJWK, generateKeyPair, importJWK, type JWK, SignJWT } from "jose";
 
 /** The signature of user tokens: ES256 as on a new hosted project, or HS256 as on one with a legacy JWT secret. */
@@ -42,18 +43,26 @@ export async function createKeys(): Promise<ProjectKeys> {
  * Reads the keys from `file`, or makes them and writes them there (readable by its owner only), so that a page that
  * is open and a token that is stored outlive a restart.
  *
- * @throws {SyntaxError} if the file holds something else
+ * @throws {Error} that names the file if it holds something else
  */
 export async function loadKeys(file: URL): Promise<ProjectKeys> {
-  try {
-    return withPublicKey(JSON.parse(await Deno.readTextFile(file)) as KeyMaterial);
-  } catch (error) {
+  const text = await Deno.readTextFile(file).catch((error) => {
     if (!(error instanceof Deno.errors.NotFound)) throw error;
-  }
+  });
+  if (text !== undefined) return readKeys(text, file);
   const { publicKey: _, ...material } = await createKeys();
   await Deno.mkdir(new URL(".", file), { recursive: true });
   await Deno.writeTextFile(file, JSON.stringify(material, null, 2), { mode: 0o600 });
   return withPublicKey(material);
+}
+
+function readKeys(text: string, file: URL): ProjectKeys {
+  try {
+    return withPublicKey(JSON.parse(text) as KeyMaterial);
+  } catch {
+    // What is wrong with it is not said, as that would quote it.
+    throw new Error(`Cannot read the keys in ${fileURLToPath(file)}: without that file new ones are made`);
+  }
 }
 
 /** The private key to sign user tokens with. */

@@ -1,4 +1,4 @@
-import { assertEquals, assertMatch, assertNotEquals } from "@std/assert";
+import { assertEquals, assertMatch, assertNotEquals, assertRejects } from "@std/assert";
 import { decodeJwt } from "jose";
 import { createKeys, loadKeys } from "../../supabase/local/keys.ts";
 
@@ -20,3 +20,17 @@ Deno.test("loadKeys() keeps them in a file that only its owner can read", async 
   assertEquals((await Deno.stat(file)).mode! & 0o777, 0o600);
   await Deno.remove(folder, { recursive: true });
 });
+
+for (const text of ["", '{"jwtSecret": "s3cr', "null", "{}"]) {
+  Deno.test(`loadKeys() names the file that holds ${JSON.stringify(text)}, and nothing of what it holds`, async () => {
+    const path = await Deno.makeTempFile();
+    await Deno.writeTextFile(path, text);
+    const error = await assertRejects(
+      () => loadKeys(new URL(`file://${path}`)),
+      Error,
+      `the keys in ${path}: `,
+    ) as Error;
+    assertEquals(error.message.includes("s3cr"), false);
+    await Deno.remove(path);
+  });
+}
