@@ -33,15 +33,13 @@ export interface Database {
 
 /** Options of `openPglite`. */
 export interface PgliteOptions {
-  /** Where an empty database is kept, so that the next start is quick. */
-  snapshot: URL;
   /** Default: true. Without it, requests take each other's identity: there for the test that shows so. */
   lock?: boolean;
 }
 
 /** Opens a database in memory. */
-export async function openPglite({ snapshot, lock = true }: PgliteOptions): Promise<Database> {
-  const connection = await keepingExitCode(() => connectPglite(snapshot));
+export async function openPglite({ lock = true }: PgliteOptions = {}): Promise<Database> {
+  const connection = await keepingExitCode(connectPglite);
   const inOrder = lock ? createLock() : unlocked;
   const exclusive: Lock = (task) => inOrder(() => keepingExitCode(task));
   return {
@@ -54,8 +52,8 @@ export async function openPglite({ snapshot, lock = true }: PgliteOptions): Prom
   };
 }
 
-async function connectPglite(snapshot: URL): Promise<PgliteConnection> {
-  const loadDataDir = await pgliteSnapshot(snapshot);
+async function connectPglite(): Promise<PgliteConnection> {
+  const loadDataDir = await pgliteSnapshot();
   const connection = await createPgliteConnection({
     pgliteOptions: { loadDataDir, parsers: { [TIMESTAMP]: isoTimestamp, [TIMESTAMPTZ]: isoTimestamp } },
   });

@@ -1,10 +1,15 @@
 import { PGlite } from "@electric-sql/pglite";
+import config from "../../deno.json" with { type: "json" };
+
+const [, version = ""] = /@([^@]+)$/.exec(config.imports["@electric-sql/pglite"]) ?? [];
+/** A snapshot is of use to the version alone that made it. */
+const FILE = new URL(`../.temp/pglite-${version}.tar`, import.meta.url);
 
 /**
- * An empty database to start PGlite from, kept in `file`. Making one takes seconds, loading one a fraction of a second.
+ * An empty database to start PGlite from, kept in `file`: beside what the CLI keeps, unless told otherwise. Making one takes seconds, loading one a fraction of a second.
  * A `file` that cannot be written is no error: the next start makes one again.
  */
-export async function pgliteSnapshot(file: URL): Promise<Blob> {
+export async function pgliteSnapshot(file = FILE): Promise<Blob> {
   try {
     return new Blob([await Deno.readFile(file)]);
   } catch (error) {

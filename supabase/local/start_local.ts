@@ -104,7 +104,6 @@ export interface LocalSupabase extends Omit<KeyMaterial, "signingKey"> {
 const ROOT = new URL("../../", import.meta.url);
 const SUPABASE = new URL("../", import.meta.url);
 const SITE = new URL("site/", import.meta.url);
-const SNAPSHOT = new URL(".temp/pglite-0.4.5.tar", SUPABASE);
 
 /**
  * Starts a local project. Settles when it answers: the database is migrated, and each function has an isolate that
@@ -219,7 +218,7 @@ async function functionsOf({ functionsDir }: LocalOptions): Promise<FunctionConf
 }
 
 function openDatabase({ databaseUrl, lock }: LocalOptions): Promise<Database> {
-  return databaseUrl ? openPostgres(databaseUrl) : openPglite({ snapshot: SNAPSHOT, lock });
+  return databaseUrl ? openPostgres(databaseUrl) : openPglite({ lock });
 }
 
 /** The key and address of a stand-in for OpenAI; nothing where the project has a key of its own. */

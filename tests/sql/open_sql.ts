@@ -102,8 +102,6 @@ export async function callFunction(
   return row!.value;
 }
 
-/** Where the local project keeps it as well. */
-const SNAPSHOT = new URL("../../supabase/.temp/pglite-0.4.5.tar", import.meta.url);
 const MIGRATIONS = new URL("../../supabase/migrations/", import.meta.url);
 
 async function migrationNames(): Promise<string[]> {
@@ -118,7 +116,7 @@ interface Driver extends Pick<Sql, "query" | "script" | "notices" | "close"> {
 async function openPglite(): Promise<Driver> {
   const inOrder = createLock();
   const exclusive: Lock = (task) => inOrder(() => keepingExitCode(task));
-  const database = await exclusive(async () => PGlite.create({ loadDataDir: await pgliteSnapshot(SNAPSHOT) }));
+  const database = await exclusive(async () => PGlite.create({ loadDataDir: await pgliteSnapshot() }));
   const notices: string[] = [];
   const onNotice = (notice: { message?: string }) => void notices.push(notice.message ?? "");
   return {
