@@ -1,4 +1,4 @@
-import { type FormEvent, useEffect, useRef, useState } from "react";
+import { type FormEvent, useRef, useState } from "react";
 import type { ViewProps } from "../view_props.ts";
 import { ConnectionPanel, type Warning } from "../socket/connection_panel.tsx";
 import { Frames } from "../socket/frames.tsx";
@@ -9,16 +9,18 @@ import { timeOfDay } from "../ui/time.ts";
 import { usePinnedScroll } from "../ui/use_pinned_scroll.ts";
 import type { RealtimeEvent } from "./realtime_event.ts";
 import { useTalk } from "./use_talk.ts";
+import { useVoice } from "./use_voice.ts";
 import { canSpeak, Voice } from "./voice.ts";
+
+const VOICE_BUTTON = { off: "Talk by voice", opening: "Asking for the microphone", on: "Stop the microphone" };
 
 /** The view of `relay`: a conversation with OpenAI Realtime, or with what stands in for it, in text and by voice. */
 export function RelayView({ account, user }: ViewProps) {
   const { said, say, append, change } = useTalk();
+  const [speaking, voiceState] = useVoice();
   const [warning, setWarning] = useState<Warning>();
   const [model, setModel] = useState("The model");
-  const [voice, setVoice] = useState<Voice>();
   const [session] = useState(() => crypto.randomUUID());
-  const speaking = useRef<Voice>(undefined);
   const sessions = useRef(0);
   const input = useRef<HTMLTextAreaElement>(null);
   const { ref, onScroll } = usePinnedScroll<HTMLDivElement>({ lastKey: said.at(-1)?.id });
@@ -33,6 +35,7 @@ export function RelayView({ account, user }: ViewProps) {
     },
     onFrame: (_, event) => received(event as RealtimeEvent | undefined),
   });
+  const isSpeaking = voiceState === "on";
   const isReady = socket.status.state === "open" || socket.status.state === "moving";
   const send = (event: { type: string } & Record<string, unknown>) => socket.send(JSON.stringify(event));
 
@@ -44,7 +47,7 @@ export function RelayView({ account, user }: ViewProps) {
       case "response.output_audio_transcript.delta":
         return append(event.response_id, event.delta);
       case "response.output_audio.delta":
-        return speaking.current?.play(event.delta, { itemId: event.item_id, contentIndex: event.content_index });
+        return speaking.voice?.play(event.delta, { itemId: event.item_id, contentIndex: event.content_index });
       case "response.done":
         return finish(event.response.id, event.response.status);
       case "input_audio_buffer.speech_started":
@@ -70,7 +73,7 @@ export function RelayView({ account, user }: ViewProps) {
 
   /** What of an answer was not heard the model must not think it has said. */
   function interrupt(): void {
-    const heard = speaking.current?.interrupt();
+    const heard = speaking.voice?.interrupt();
     if (heard === undefined) return;
     const { itemId: item_id, contentIndex: content_index, ms: audio_end_ms } = heard;
     send({ type: "conversation.item.truncate", item_id, content_index, audio_end_ms });
@@ -82,22 +85,17 @@ export function RelayView({ account, user }: ViewProps) {
     if (text === "") return;
     const item = { type: "message", role: "user", content: [{ type: "input_text", text }] };
     if (!send({ type: "conversation.item.create", item })) return;
-    send({ type: "response.create", response: { output_modalities: [voice ? "audio" : "text"] } });
+    send({ type: "response.create", response: { output_modalities: [isSpeaking ? "audio" : "text"] } });
     say({ id: crypto.randomUUID(), isOwn: true, text });
     input.current!.value = "";
     setWarning(undefined);
   }
 
   async function toggleVoice(): Promise<void> {
-    if (voice !== undefined) {
-      voice.close();
-      speaking.current = undefined;
-      return setVoice(undefined);
-    }
+    if (isSpeaking) return speaking.close();
     try {
-      const opened = await Voice.open((audio) => send({ type: "input_audio_buffer.append", audio }));
-      speaking.current = opened;
-      setVoice(opened);
+      const onHeard = (audio: string) => send({ type: "input_audio_buffer.append", audio });
+      if (!await speaking.open(() => Voice.open(onHeard))) return;
       const audio = {
         input: { turn_detection: { type: "server_vad" }, transcription: { model: "gpt-4o-mini-transcribe" } },
       };
@@ -107,8 +105,6 @@ export function RelayView({ account, user }: ViewProps) {
       setWarning({ code: "no_microphone", message: error instanceof Error ? error.message : String(error) });
     }
   }
-
-  useEffect(() => () => speaking.current?.close(), []);
 
   return (
     <section id="relay" className="columns two" aria-labelledby="relay-title" data-state={socket.status.state}>
@@ -155,11 +151,11 @@ export function RelayView({ account, user }: ViewProps) {
         <p className="field">
           <button
             type="button"
-            aria-pressed={voice !== undefined}
-            disabled={!canSpeak() || (!isReady && !voice)}
+            aria-pressed={isSpeaking}
+            disabled={!canSpeak() || (!isReady && !isSpeaking)}
             onClick={toggleVoice}
           >
-            {voice ? "Stop the microphone" : "Talk by voice"}
+            {VOICE_BUTTON[voiceState]}
           </button>
           <small>
             {canSpeak()

@@ -36,18 +36,19 @@ export class Voice {
     const microphone = await navigator.mediaDevices.getUserMedia({
       audio: { echoCancellation: true, noiseSuppression: true, channelCount: 1 },
     });
-    const context = new AudioContext({ sampleRate: SAMPLE_RATE });
+    let context: AudioContext | undefined;
     try {
+      context = new AudioContext({ sampleRate: SAMPLE_RATE });
       await context.audioWorklet.addModule("/capture_worklet.js");
       const capture = new AudioWorkletNode(context, "capture", { numberOfOutputs: 0 });
       capture.port.onmessage = ({ data }) => onHeard(toBase64(new Uint8Array(data as ArrayBuffer)));
       context.createMediaStreamSource(microphone).connect(capture);
+      return new Voice(context, microphone);
     } catch (error) {
       for (const track of microphone.getTracks()) track.stop();
-      await context.close();
+      await context?.close();
       throw error;
     }
-    return new Voice(context, microphone);
   }
 
   /** Plays a piece of an answer behind those before it. */
