@@ -63,6 +63,8 @@ const ASK_BEHIND_MS = 200;
 const ASK_AT_LAST_MS = 1_500;
 /** Reminders for one who has missed all of that come with so many beats after a change. */
 const REMIND_BEATS = 3;
+/** After a loss each isolate that held users is to be heard of the room within so many beats, or it holds it no more. */
+const ANSWER_BEATS = 3;
 
 /** News go out together: after so long, and a millisecond more for each who is there, as each is sent to all of them. */
 const COLLECT_MS = 20;
@@ -96,6 +98,9 @@ export class Presence {
   readonly #elsewhere = new Map<string, RemoteIsolate>();
   /** Isolates that were given up with users on them. */
   readonly #givenUp = new Set<string>();
+  /** Isolates with users on them of which nothing was heard since the last loss. */
+  readonly #unheard = new Set<string>();
+  #beatsUnheard = 0;
   readonly #timers = new Map<string, ReturnType<typeof setTimeout>>();
   /** Users of this isolate that changed lately, each with the version that it made, oldest first. */
   readonly #recent = new Map<string, number>();
@@ -121,6 +126,7 @@ export class Presence {
   /** What the others say is heard from now on, for the first time or again after a loss. */
   ready(): void {
     const { answerMs } = this.#options;
+    this.#doubt();
     this.#ask();
     if (this.#recent.size > 0) this.#tellChanges(MOST_AGAIN);
     else if (this.#hasChanged) this.#remind();
@@ -154,6 +160,7 @@ export class Presence {
 
   /** Takes in what another isolate says. */
   hear(isolateId: string, hint: PresenceHint): void {
+    this.#unheard.delete(isolateId);
     switch (hint.kind) {
       case "presence":
         return this.#hearChanges(isolateId, hint.version, hint.from, hint.users);
@@ -169,6 +176,7 @@ export class Presence {
     const isolate = this.#elsewhere.get(isolateId);
     if (isolate === undefined) return;
     this.#elsewhere.delete(isolateId);
+    this.#unheard.delete(isolateId);
     if (isolate.users.size > 0) this.#givenUp.add(isolateId);
     for (const { user_id, name, connections } of isolate.users.values()) this.#count(user_id, name, -connections);
   }
@@ -178,8 +186,9 @@ export class Presence {
     if (this.#givenUp.delete(isolateId)) this.#ask();
   }
 
-  /** Reminds the others of this isolate's version, for some beats after its last change. */
+  /** Reminds the others of this isolate's version, for some beats after its last change, and asks on after a loss. */
   beat(): void {
+    this.#askUnheard();
     if (this.#remindBeats === 0) return;
     this.#remindBeats--;
     this.#remind();
@@ -319,10 +328,27 @@ export class Presence {
     if (!this.#timers.has("ask")) this.#after("ask", delayMs, () => this.#ask());
   }
 
-  #ask(): void {
+  /** Everyone answers whose version has changed, and those that are `doubted` in any case. */
+  #ask(doubted?: ReadonlySet<string>): void {
     if (this.#options.others()?.length === 0 && this.#isKnown) return;
-    const known = Object.fromEntries([...this.#elsewhere].map(([isolateId, { version }]) => [isolateId, version]));
+    const sure = [...this.#elsewhere].filter(([isolateId]) => doubted?.has(isolateId) !== true);
+    const known = Object.fromEntries(sure.map(([isolateId, { version }]) => [isolateId, version]));
     this.#options.publish({ kind: "who", known });
+  }
+
+  /**
+   * An isolate may have told of its last one here while this one could not hear, and let the room go: it lives on, but
+   * hears no question about the room any more.
+   */
+  #doubt(): void {
+    for (const [isolateId, { users }] of this.#elsewhere) if (users.size > 0) this.#unheard.add(isolateId);
+    this.#beatsUnheard = 0;
+  }
+
+  #askUnheard(): void {
+    if (this.#unheard.size === 0) return;
+    if (this.#beatsUnheard++ < ANSWER_BEATS) return this.#ask(this.#unheard);
+    for (const isolateId of [...this.#unheard]) this.drop(isolateId);
   }
 
   #changed(userId: string): void {

@@ -57,8 +57,10 @@ class Isolates {
     for (const presence of this.#presences.values()) presence.beat();
   }
 
-  close(): void {
-    for (const presence of this.#presences.values()) presence.close();
+  /** Ends the room on an isolate, which says nothing of it, or on all. */
+  close(id?: string): void {
+    for (const [isolateId, presence] of this.#presences) if (id === undefined || isolateId === id) presence.close();
+    if (id !== undefined) this.#presences.delete(id);
   }
 
   #publish(from: string, hint: PresenceHint): void {
@@ -259,6 +261,59 @@ Deno.test("an isolate that was only silent is asked again what it holds", async 
     b.returned("A");
     await clock.tickAsync(100);
     assertEquals(users(b), [["ann", 1]]);
+    isolates.close();
+  });
+});
+
+Deno.test("an isolate that let the room go while another could not hear is given up after three beats, and no other is", async () => {
+  await withClock(async (clock) => {
+    let isCut = false;
+    const isolates = new Isolates((from) => ({ copies: isCut && from === "A" ? 0 : 1, delayMs: 0 }));
+    const [a, b, c] = [isolates.open("A"), isolates.open("B"), isolates.open("C")];
+    a.enter("ann", "Ann", "A.1");
+    b.enter("bob", "Bob", "B.1");
+    c.enter("eve", "Eve", "C.1");
+    await clock.tickAsync(5_000);
+    isCut = true;
+    a.exit("ann");
+    await clock.tickAsync(20_000);
+    isolates.close("A");
+    isCut = false;
+    b.ready();
+    await clock.tickAsync(5_000);
+    for (let beat = 0; beat < 4; beat++) {
+      assertEquals(users(b), [["ann", 1], ["bob", 1], ["eve", 1]]);
+      b.beat();
+      await clock.tickAsync(beat < 3 ? 5_000 : 2_000);
+    }
+    assertEquals(users(b), [["bob", 1], ["eve", 1]]);
+    assertEquals(isolates.announced.B!.slice(-1), ["left ann"]);
+    isolates.close();
+  });
+});
+
+Deno.test("after a loss that nobody used to leave, nobody is said to have left", async () => {
+  await withClock(async (clock) => {
+    let asked = 0;
+    let isCut = false;
+    const isolates = new Isolates((from, { kind }) => {
+      if (kind === "who") asked++;
+      return { copies: isCut && from !== "B" ? 0 : 1, delayMs: 0 };
+    });
+    const [a, b] = [isolates.open("A"), isolates.open("B")];
+    a.enter("ann", "Ann", "A.1");
+    await clock.tickAsync(60_000);
+    b.ready();
+    isCut = true;
+    for (let beat = 0; beat < 5; beat++) {
+      await clock.tickAsync(5_000);
+      if (beat === 1) isCut = false;
+      asked = 0;
+      b.beat();
+      assertEquals(asked, beat <= 1 ? 1 : 0, `after beat ${beat}`);
+    }
+    await clock.tickAsync(5_000);
+    assertEquals(isolates.announced.B, ["joined ann"]);
     isolates.close();
   });
 });
