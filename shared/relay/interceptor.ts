@@ -1,6 +1,12 @@
 import type { LeaveMessage } from "../connection/mod.ts";
 import type { FrameData } from "./frame_queue.ts";
 
+/** How a client has left. */
+export interface Departure extends Pick<LeaveMessage, "reason" | "close"> {
+  /** Whether all that was sent to it had gone out. */
+  readonly isDrained: boolean;
+}
+
 /** What an interceptor does to the pipe that it stands in. */
 export interface PipeEnds {
   /** Dials the upstream: once the interceptor is ready for it, and again after `upstreamLost`. */
@@ -24,10 +30,13 @@ export interface Interceptor {
   fromClient(data: FrameData): void;
   /** A frame of the upstream. */
   fromUpstream(data: FrameData): void;
-  /** The upstream has closed, or broke off (0 or 1006), after it was open. Whether the pipe goes on without it. */
+  /**
+   * The upstream has closed, or broke off (0 or 1006), after it was open, or cannot be had again after one was (1006). Whether
+   * the pipe goes on without it.
+   */
   upstreamLost(code: number, reason: string): boolean;
   /** The isolate ends: calls `ready` once the client may go to another, which it has to in the end. */
   drain(ready: () => void): void;
   /** The client is gone, or the pipe was ended; called once, whatever happened before. */
-  left(message: Pick<LeaveMessage, "reason" | "close">): void;
+  left(departure: Departure): void;
 }

@@ -29,6 +29,11 @@ export class Outlet {
     this.#queue = new FrameQueue(maxQueuedFrames, maxQueuedBytes);
   }
 
+  /** Whether nothing waits. */
+  get isEmpty(): boolean {
+    return this.#queue.isEmpty;
+  }
+
   /** Whether the frame was sent, or waits; `false` where there was no room for it. */
   push(data: FrameData): boolean {
     if (!this.#queue.isEmpty || !this.#sink.isReady()) return this.#queue.put(data);

@@ -72,6 +72,8 @@ export class Pipe {
   #toClient: Outlet | undefined;
   #upstream: Dialled | undefined;
   #isOpen = false;
+  /** Whether one was open, of which the interceptor may go on without the next. */
+  #wasOpen = false;
   /** Of the dial first, of a side that is still to read what was sent before the other closed at the end. */
   #timer: ReturnType<typeof setTimeout> | undefined;
 
@@ -160,7 +162,8 @@ export class Pipe {
 
   #leaveInterceptor(message: Pick<LeaveMessage, "reason" | "close">): void {
     this.#hasLeft = true;
-    this.#interceptor?.left(message);
+    const { reason, close } = message;
+    this.#interceptor?.left({ reason, ...close && { close }, isDrained: this.#toClient?.isEmpty ?? true });
     this.#interceptor = undefined;
   }
 
@@ -190,13 +193,15 @@ export class Pipe {
     socket.onerror = (event) => this.#failed(event);
     // The runtime has no timeout of its own for a handshake.
     this.#after(connectTimeoutMs, () => {
-      this.#fail(4504, "upstream_timeout", `"${name}" did not open in ${connectTimeoutMs} ms`);
+      const message = `"${name}" did not open in ${connectTimeoutMs} ms`;
+      if (!this.#goesOn(1006, message)) this.#fail(4504, "upstream_timeout", message);
     });
   }
 
   #opened(): void {
     clearTimeout(this.#timer);
     this.#isOpen = true;
+    this.#wasOpen = true;
     this.#dialled.resolve(undefined);
     this.#upstream?.outlet.resume();
   }
@@ -208,8 +213,19 @@ export class Pipe {
     if (exceedsBytes(data, maxQueuedBytes)) {
       return this.#giveUp(1009, "too_large", `The upstream sent a frame of more than ${maxQueuedBytes} bytes`);
     }
-    if (this.#interceptor === undefined) this.#sendDown(data);
-    else this.#interceptor.fromUpstream(data);
+    if (this.#interceptor === undefined) return this.#sendDown(data);
+    try {
+      this.#interceptor.fromUpstream(data);
+    } catch (cause) {
+      this.#broken(cause);
+    }
+  }
+
+  /** What stands between both sides failed: uncaught, it would take every pipe of the isolate with it. */
+  #broken(cause: unknown): void {
+    const { upstream: { name, redact }, onFailure = logFailure } = this.#options;
+    onFailure(`relay: A frame of "${name}" could not be handled: ${redact(String(cause))}`);
+    this.#giveUp(1011, "internal", "The session failed");
   }
 
   #closed(code: number, reason: string): void {
@@ -223,17 +239,17 @@ export class Pipe {
     const { name, redact } = this.#options.upstream;
     const cause = redact((event as ErrorEvent).message ?? "");
     const status = handshakeStatus(cause);
-    if (status !== undefined) {
-      return this.#fail(4502, "upstream_failed", `"${name}" refused the connection with status ${status}`);
-    }
-    const message = `"${name}" ${this.#isOpen ? "broke off" : "did not take"} the connection`;
+    const message = status === undefined
+      ? `"${name}" ${this.#isOpen ? "broke off" : "did not take"} the connection`
+      : `"${name}" refused the connection with status ${status}`;
     if (this.#goesOn(1006, message)) return;
-    this.#fail(4502, "upstream_failed", message, cause);
+    this.#fail(4502, "upstream_failed", message, status === undefined ? cause : "");
   }
 
-  /** Whether the interceptor goes on without an upstream that was open and is gone. */
+  /** Whether the interceptor goes on without an upstream that was open and is gone, or cannot be had again. */
   #goesOn(code: number, reason: string): boolean {
-    if (!this.#isOpen || this.#interceptor === undefined) return false;
+    if (!this.#wasOpen || this.#interceptor === undefined) return false;
+    if (!this.#isOpen) this.#dialled.resolve("upstream_failed");
     this.#hangUp({ reason: "" });
     return this.#interceptor.upstreamLost(code, reason);
   }

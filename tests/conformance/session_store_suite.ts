@@ -70,14 +70,26 @@ const PROMISES: Record<string, (store: SessionStore, opened: OpenedSessionStore)
     const owner = newOwner();
     await store.claim(key, owner);
     const config = { instructions: "Be brief.", audio: { output: { voice: "cedar" } } };
-    const lastEnd = { type: "response.done", response: { id: "resp_0" } };
-    const untold = { ...item(2.5), item: null };
+    const ends = [{ type: "response.done", response: { id: "resp_0" } }];
+    const unheard = { ...item(2.5), item: null };
     assertEquals(await store.save(key, owner, { config, put: [item(3), item(1)] }), true);
-    assertEquals(await store.save(key, owner, { due: [due], put: [untold] }), true);
-    const pending = [{ type: "session.update", session: { type: "realtime" } }];
-    assertEquals(await store.save(key, owner, { lastEnd, pending, told: true }), true);
-    const items = [item(1), untold, item(3)];
-    assertEquals(await store.claim(key, newOwner()), { config, due: [due], pending, lastEnd, told: true, items });
+    assertEquals(await store.save(key, owner, { due: [due], put: [unheard] }), true);
+    const untold = ["item_1", "item_3"];
+    assertEquals(await store.save(key, owner, { ends, untold, told: true }), true);
+    const items = [item(1), unheard, item(3)];
+    const expected = { config, due: [due], untold, ends, told: true, items, pending: [] };
+    assertEquals(await store.claim(key, newOwner()), expected);
+  },
+
+  async "what is pending is kept until it is no more, in the order of its numbers"(store, opened) {
+    const key = await newKey(opened);
+    const owner = newOwner();
+    await store.claim(key, owner);
+    const pending = (number: number) => ({ number, event: { type: "session.update", event_id: `\u0000${number}` } });
+    await store.save(key, owner, { pend: [10, 9, 8].map(pending) });
+    await store.save(key, owner, { pend: [pending(11)], unpend: [9, 7] });
+    assertEquals((await store.claim(key, newOwner())).pending, [8, 10, 11].map(pending));
+    assertEquals((await store.claim({ ...key, sessionId: "other" }, newOwner())).pending, []);
   },
 
   async "from a claim on it counts as not told"(store, opened) {

@@ -3,6 +3,7 @@ import {
   KEPT_MS,
   type KeptItem,
   MAX_SESSIONS_PER_USER,
+  type PendingEvent,
   type SessionKey,
   type SessionState,
   type SessionStore,
@@ -14,6 +15,7 @@ interface Kept {
   savedAt: number;
   state: SessionState;
   readonly items: Map<string, KeptItem>;
+  readonly pending: Map<number, PendingEvent>;
 }
 
 /**
@@ -39,7 +41,7 @@ export function memorySessionStore({ now = Date.now }: { readonly now?: () => nu
       const id = keyOf(key);
       const found = sessions.get(id);
       const kept = found === undefined || isExpired(found)
-        ? { userId: key.userId, owner, savedAt: now(), state: EMPTY_RECORD, items: new Map() }
+        ? { userId: key.userId, owner, savedAt: now(), state: EMPTY_RECORD, items: new Map(), pending: new Map() }
         : found;
       kept.owner = owner;
       kept.savedAt = now();
@@ -48,16 +50,19 @@ export function memorySessionStore({ now = Date.now }: { readonly now?: () => nu
       dropOld(key.userId);
       const { state } = kept;
       const items = [...kept.items.values()].sort((a, b) => a.place - b.place);
+      const pending = [...kept.pending.values()].sort((a, b) => a.number - b.number);
       kept.state = { ...kept.state, told: false };
-      return Promise.resolve(structuredClone({ ...state, items }));
+      return Promise.resolve(structuredClone({ ...state, items, pending }));
     },
-    save(key, owner, { put = [], remove = [], ...state }) {
+    save(key, owner, { put = [], remove = [], pend = [], unpend = [], ...state }) {
       const kept = owned(key, owner);
       if (kept === undefined) return Promise.resolve(false);
       kept.savedAt = now();
       kept.state = { ...kept.state, ...structuredClone(state) };
       for (const id of remove) kept.items.delete(id);
       for (const item of structuredClone(put)) kept.items.set(item.id, item);
+      for (const number of unpend) kept.pending.delete(number);
+      for (const pending of structuredClone(pend)) kept.pending.set(pending.number, pending);
       return Promise.resolve(true);
     },
     remove(key, owner) {

@@ -1,7 +1,6 @@
-import type { LeaveMessage } from "../../connection/mod.ts";
 import { HAND_OVER_FRAME } from "../../protocol/relay_frames.ts";
 import { type FrameData, FrameQueue } from "../frame_queue.ts";
-import type { Interceptor, PipeEnds } from "../interceptor.ts";
+import type { Departure, Interceptor, PipeEnds } from "../interceptor.ts";
 import { EventFrame } from "./event_frame.ts";
 import { parseClientFrame } from "./parse_client_frame.ts";
 import { createId, planRebuild, type RebuildPlan } from "./plan_rebuild.ts";
@@ -51,6 +50,8 @@ type Phase = "opening" | "rebuilding" | "live" | "over";
 interface Rebuild extends RebuildPlan {
   /** The `session.update`s that are not answered. */
   updates: number;
+  /** Shown where the client has seen none, but not before: it would send on into a conversation that is not there yet. */
+  created?: EventFrame;
   /** The answer to the last one. */
   updated?: EventFrame;
   /** The items that are not confirmed, by the id of the event that creates each. */
@@ -64,17 +65,19 @@ interface Rebuild extends RebuildPlan {
 const GOES_ON: ReadonlySet<number> = new Set([1001, 1006, 1011, 1012, 1013]);
 /** How many upstreams may be lost in a row without a response in between. */
 const MAX_LOST = 3;
+/** How long the next one waits where the conversation never got to one, for each that was lost. */
+const REDIAL_MS = 100;
 const CONFIG_ID = "relay_config";
 const AUDIO_DELTA = "response.output_audio.delta";
-/** The ends of a connection before which the client got all that was sent to it. */
+/** The ends of a connection before which the client gets all that has gone out to it. */
 const TOLD: ReadonlySet<string> = new Set(["hand_over", "closed", "closed_by_target"]);
 
 /**
  * A client's session at OpenAI, through stages; with a recorder it outlives its upstream, its connection and its isolate.
  *
  * A fresh upstream of a conversation that has begun is set up by what the stages sent in `open` and by the session as the
- * client configured it (which passes the stages again, as their rules may have changed), then by the items in order. The
- * client sees `session.created` of the first upstream of its connection, and `session.updated` once all is confirmed. Then
+ * client configured it (which passes the stages again, as their rules may have changed), then by the items in order. Once
+ * all is confirmed the client sees `session.created`, of the first upstream of its connection, and `session.updated`. Then
  * it is told what it may have missed, and what is due is asked for again.
  */
 export class OpenAiSession implements Interceptor {
@@ -82,8 +85,8 @@ export class OpenAiSession implements Interceptor {
   readonly #recorder: Recorder | undefined;
   readonly #up: StageLane;
   readonly #down: StageLane;
-  /** Where in the lane to the client the stages begin that are not the recorder. */
-  readonly #behindRecorder: number;
+  /** Where in the lane to the client the stages begin, behind what waits to be recorded. */
+  readonly #firstStage: number;
   readonly #beforeStart: FrameQueue;
   #ends: PipeEnds | undefined;
   /** How the texts begin of the server's events that nobody here wants to see, as far as the last one tells. */
@@ -96,18 +99,22 @@ export class OpenAiSession implements Interceptor {
   /** What the stages sent in `open`. */
   #setup: readonly RealtimeEvent[] = [];
   #rebuild: Rebuild | undefined;
+  /** Begins the rebuild once more. */
+  #redial: (() => void) | undefined;
   #rebuiltAll = Promise.withResolvers<void>();
   #timer: ReturnType<typeof setTimeout> | undefined;
   #lost = 0;
   #isAnnounced = false;
   #onFarewell: (() => void) | undefined;
+  /** Whether the client had been told all, when both sides were ended here. */
+  #wasTold = false;
   /** Rebuilt items whose `done` is still to come: the client knows them. */
   readonly #rebuilt = new Set<string>();
 
   constructor(options: OpenAiSessionOptions) {
     const { stages, recorder, limits } = this.#options = options;
     this.#recorder = recorder;
-    this.#behindRecorder = recorder === undefined ? 0 : 1;
+    this.#firstStage = recorder === undefined ? 0 : 1;
     this.#beforeStart = new FrameQueue(limits.maxQueuedFrames, limits.maxQueuedBytes);
     const lane = { ...limits, failed: (cause: unknown) => this.#failed(cause) };
     const outputs = stages.map((_, index) => this.#outputOf(index));
@@ -125,11 +132,17 @@ export class OpenAiSession implements Interceptor {
       gate,
       ...recorder === undefined ? [] : [{
         wants: () => true,
-        handle: (event: RealtimeEvent) => recorder.fromClient(event, ofRecorder),
+        handle: (event: RealtimeEvent) => {
+          if (this.#down.isIdle) recorder.told();
+          return recorder.fromClient(event, ofRecorder);
+        },
       }],
     ], { ...lane, exit: (frame) => this.#ends?.toUpstream(frame.text) });
     this.#down = new StageLane([
-      ...recorder === undefined ? [] : [laneStage(recorder, recorder.fromUpstream.bind(recorder))],
+      ...recorder === undefined ? [] : [{
+        wants: (type: string) => recorder.holds(type),
+        handle: (event: RealtimeEvent) => recorder.whenStored(event),
+      }],
       ...stages.map((stage, index) => laneStage(stage, (event) => stage.fromUpstream!(event, outputs[index]!)))
         .toReversed(),
     ], { ...lane, exit: (frame) => this.#ends?.toClient(frame.text) });
@@ -150,6 +163,14 @@ export class OpenAiSession implements Interceptor {
   fromUpstream(data: FrameData): void {
     if (this.#phase === "over") return;
     if (this.#isUnseen(data)) return this.#ends?.toClient(data);
+    try {
+      this.#hear(data);
+    } catch (cause) {
+      this.#failed(cause);
+    }
+  }
+
+  #hear(data: FrameData): void {
     let frame = typeof data === "string" ? EventFrame.ofServer(data) : undefined;
     if (frame?.type === "error") frame = EventFrame.ofServer(this.#options.redact(frame.text));
     if (frame === undefined) return this.#ends?.toClient(data);
@@ -159,39 +180,33 @@ export class OpenAiSession implements Interceptor {
     if (this.#rebuilt.size > 0 && this.#isOfRebuilt(frame)) return;
     if (frame.type === "error" && this.#isExpiry(frame)) return;
     if (this.#passesUnseen(frame.type)) this.#unseen = EventFrame.startOf(frame.type);
-    this.#down.enter(frame);
+    if (this.#recorder?.serverEvents.has(frame.type) && this.#down.isIdle) this.#recorder.told();
+    this.#pass(frame);
   }
 
   upstreamLost(code: number, reason: string): boolean {
-    if (this.#recorder === undefined || this.#phase !== "live") return false;
+    const recorder = this.#recorder;
+    if (recorder === undefined || (this.#phase !== "live" && this.#phase !== "rebuilding")) return false;
     if (!GOES_ON.has(code) || ++this.#lost > MAX_LOST) return false;
     // 1001 is the end of a session as OpenAI has it, after an hour.
     if (code !== 1001) this.#options.onFailure(`OpenAI closed a session, which is rebuilt: ${code} ${reason}`);
-    this.#phase = "rebuilding";
-    this.#reconnect(this.#recorder).catch((cause) => this.#failed(cause));
+    this.#rebuilt.clear();
+    if (this.#phase === "rebuilding") this.#rebuildLater();
+    else {
+      this.#phase = "rebuilding";
+      this.#reconnect(recorder).catch((cause) => this.#failed(cause));
+    }
     return true;
   }
 
   drain(ready: () => void): void {
-    const recorder = this.#recorder;
-    const onceTold = async () => {
-      await this.#down.idle();
-      ready();
-    };
-    if (recorder === undefined) return void onceTold();
-    if (this.#isAnnounced) return;
-    recorder.onQuiet(() => {
-      if (!this.#options.announcesHandOver) return void onceTold();
-      // What the client had sent before it heard of this is a turn as well, and ends here.
-      this.#onFarewell = () => recorder.onQuiet(() => void onceTold());
-      this.#isAnnounced = true;
-      this.#ends?.toClient(HAND_OVER_FRAME);
-    });
+    this.#drain(ready).catch((cause) => this.#failed(cause));
   }
 
-  left({ reason, close }: Pick<LeaveMessage, "reason" | "close">): void {
+  left({ reason, close, isDrained }: Departure): void {
     if (this.#hasLeft) return;
     this.#hasLeft = true;
+    const told = TOLD.has(reason) && isDrained && (this.#phase === "over" ? this.#wasTold : this.#hasTold);
     this.#phase = "over";
     clearTimeout(this.#timer);
     this.#beforeStart.clear();
@@ -199,7 +214,7 @@ export class OpenAiSession implements Interceptor {
     this.#down.close();
     const closing = this.#opened.map(async (stage) => await stage.close?.());
     const isOver = close?.code === 1000;
-    if (this.#recorder !== undefined) closing.push(this.#recorder.end({ remove: isOver, told: TOLD.has(reason) }));
+    if (this.#recorder !== undefined) closing.push(this.#recorder.end({ remove: isOver, told }));
     this.#options.waitUntil(Promise.allSettled(closing).then(() => {}));
     this.#options.onEnd?.();
   }
@@ -212,9 +227,54 @@ export class OpenAiSession implements Interceptor {
   /** Ends both sides, once the client has what was sent to it before. */
   end(code: number, reason: string): void {
     if (this.#phase === "over") return;
+    this.#wasTold = this.#hasTold;
     this.#phase = "over";
     clearTimeout(this.#timer);
     this.#ends?.end(code, reason);
+  }
+
+  /** Whether nothing is on its way to the client here, nor still to be told. */
+  get #hasTold(): boolean {
+    return this.#phase === "live" && this.#down.isIdle;
+  }
+
+  /** Lets the client go to another isolate once no turn is under way, and by announcement where it wants one. */
+  async #drain(ready: () => void): Promise<void> {
+    await this.#quiet();
+    if (this.#recorder !== undefined && this.#options.announcesHandOver) {
+      if (this.#isAnnounced || this.#phase === "over") return;
+      this.#isAnnounced = true;
+      const farewell = new Promise<void>((resolve) => this.#onFarewell = resolve);
+      this.#ends?.toClient(HAND_OVER_FRAME);
+      await farewell;
+      // What the client had sent before it heard of this is a turn as well, and ends here.
+      await this.#quiet();
+    }
+    if (this.#phase !== "over") ready();
+  }
+
+  /** Resolves once no turn is under way, all is stored, and nothing is on its way through the stages. */
+  async #quiet(): Promise<void> {
+    while (!this.#isQuiet) {
+      await this.#recorder?.quiet();
+      await this.#up.idle();
+      await this.#down.idle();
+      await this.#recorder?.saved();
+    }
+  }
+
+  get #isQuiet(): boolean {
+    const recorder = this.#recorder;
+    return this.#phase === "over" || (this.#up.isIdle && this.#down.isIdle &&
+      (recorder === undefined || (recorder.isQuiet && recorder.saved() === undefined)));
+  }
+
+  /** Records an event of the upstream, and sends it through the stages. */
+  #pass(frame: EventFrame): void {
+    const recorder = this.#recorder;
+    if (recorder === undefined || !recorder.serverEvents.has(frame.type)) return this.#down.enter(frame);
+    const told = recorder.fromUpstream(frame.event);
+    if (told !== undefined) this.#down.enter(frame.replaced(told));
   }
 
   /** Most that a model says comes in pieces of one kind: each passes as the one before did, without a look at more of it. */
@@ -230,7 +290,7 @@ export class OpenAiSession implements Interceptor {
   }
 
   #outputOf(index: number): StageOutput {
-    const behind = this.#behindRecorder + this.#options.stages.length - index;
+    const behind = this.#firstStage + this.#options.stages.length - index;
     return {
       toClient: (event) => this.#down.enter(EventFrame.of(event), behind),
       toUpstream: (event) => this.#up.enter(EventFrame.of(event), index + 1),
@@ -281,6 +341,12 @@ export class OpenAiSession implements Interceptor {
     this.#connect([...this.#setup, ...config], record, { showsCreated: false });
   }
 
+  #rebuildLater(): void {
+    clearTimeout(this.#timer);
+    this.#rebuild = undefined;
+    this.#timer = setTimeout(() => this.#redial?.(), this.#lost * REDIAL_MS);
+  }
+
   #connect(
     setup: readonly RealtimeEvent[],
     record?: SessionRecord,
@@ -294,6 +360,7 @@ export class OpenAiSession implements Interceptor {
     for (const event of sent) this.#send(event);
     if (plan === undefined) this.#recorder?.start(updates);
     else {
+      this.#redial = () => this.#connect(setup, record, { showsCreated });
       const unconfirmed = new Set(plan.creates.keys());
       this.#rebuild = { ...plan, updates, unconfirmed, missing: notRebuilt(record!, plan), showsCreated };
       this.#timer = setTimeout(() => {
@@ -314,18 +381,10 @@ export class OpenAiSession implements Interceptor {
   }
 
   #take(data: FrameData): void {
-    if (data === HAND_OVER_FRAME && this.#onFarewell !== undefined) return void this.#farewell(this.#onFarewell);
+    if (data === HAND_OVER_FRAME && this.#onFarewell !== undefined) return this.#onFarewell();
     const frame = parseClientFrame(data);
     if (frame.ok) this.#up.enter(frame.value);
     else this.#ends?.toClient(JSON.stringify(refusalEvent(frame.error)));
-  }
-
-  /** The client has said its last: once that is recorded, it may go. */
-  async #farewell(go: () => void): Promise<void> {
-    this.#onFarewell = undefined;
-    await this.#up.idle();
-    await this.#recorder?.saved();
-    go();
   }
 
   /** Stands in front of the recorder while no upstream is ready for what comes. */
@@ -341,7 +400,8 @@ export class OpenAiSession implements Interceptor {
   #answers(rebuild: Rebuild, frame: EventFrame): boolean {
     switch (frame.type) {
       case "session.created":
-        return !rebuild.showsCreated;
+        if (rebuild.showsCreated) rebuild.created = frame;
+        return true;
       case "session.updated":
         rebuild.updates--;
         rebuild.updated = frame;
@@ -354,7 +414,7 @@ export class OpenAiSession implements Interceptor {
         break;
       }
       case "error": {
-        const { event_id: id, message } = frame.event.error as { event_id?: string | null; message?: string };
+        const { event_id: id, message } = (frame.event.error ?? {}) as { event_id?: string | null; message?: string };
         if (id === CONFIG_ID) {
           this.#options.onFailure("OpenAI refused the session of a conversation");
           this.end(4502, "upstream_failed: The session could not be set up again");
@@ -385,13 +445,14 @@ export class OpenAiSession implements Interceptor {
   }
 
   /** The upstream has all of the conversation. */
-  #goOn({ creates, updated, missing, notices, due, lost, repeated }: Rebuild): void {
+  #goOn({ creates, created, updated, missing, notices, due, lost, repeated }: Rebuild): void {
     clearTimeout(this.#timer);
     this.#rebuild = undefined;
+    this.#redial = undefined;
     const recorder = this.#recorder!;
     recorder.start();
     this.#tellStages(creates, due.length > 0);
-    if (updated !== undefined) this.#down.enter(updated);
+    for (const frame of [created, updated]) if (frame !== undefined) this.#pass(frame);
     for (const id of missing) {
       recorder.forget(id);
       this.#tell({ type: "conversation.item.deleted", event_id: `event_${id}`, item_id: id });
@@ -401,7 +462,7 @@ export class OpenAiSession implements Interceptor {
       const message = "The response was lost with its connection, and cannot be asked for again here.";
       this.#tell(refusalEvent({ type: "server_error", code: "response_lost", message }, create));
     }
-    recorder.setDue(due);
+    recorder.goOn(due);
     this.#phase = "live";
     for (const event of repeated) this.#repeat(event);
     for (const { create } of due) this.#send(create);
@@ -420,7 +481,7 @@ export class OpenAiSession implements Interceptor {
   }
 
   #tell(event: RealtimeEvent): void {
-    this.#down.enter(EventFrame.of(event), this.#behindRecorder);
+    this.#down.enter(EventFrame.of(event));
   }
 
   #failed(cause: unknown): void {

@@ -3,9 +3,9 @@ import { mergeConfig } from "./merge_config.ts";
 import { MAX_RETRIES } from "./plan_rebuild.ts";
 import { rebuildItem, truncateMessage } from "./rebuild_item.ts";
 import { type ConversationLimits, RecordedConversation } from "./recorded_conversation.ts";
-import type { DueResponse, SessionChanges, SessionRecord } from "./session_store.ts";
+import type { DueResponse, PendingEvent, SessionChanges, SessionRecord } from "./session_store.ts";
 import { SessionWriter, type SessionWriterOptions } from "./session_writer.ts";
-import type { Passed, RealtimeEvent, Stage, StageOutput } from "./stage.ts";
+import type { Passed, RealtimeEvent, StageOutput } from "./stage.ts";
 
 /** What a recorder is made of. */
 export interface RecorderOptions extends SessionWriterOptions {
@@ -16,7 +16,7 @@ type Json = Readonly<Record<string, unknown>>;
 
 /** An event that is longer is not kept to be asked, or told, again. */
 const MAX_KEPT_LENGTH = 64 * 1024;
-/** Responses that may be due at once; what is asked for beyond that is not asked for again. */
+/** Responses that may be due at once, and ends of which a client may not have been told; what is beyond that is not kept. */
 const MAX_DUE = 16;
 /** Begins the ids of events that had none: their answers are told apart by it, and clients are not shown it. */
 const OWN_ID = "relay_recorded_";
@@ -31,12 +31,14 @@ interface ItemEvent extends RealtimeEvent {
 }
 
 /**
- * The stage next to the upstream, which records what a conversation can be rebuilt from: the session as configured, the
- * items as the upstream confirms them, and which responses are due. What tells a client that something is done (an item that
- * was added, a response that has ended) passes once it is stored, so that after a kill the client knows of nothing that is
- * lost. What a response says is kept when it has ended: one that was cut off is asked for again.
+ * Stands next to the upstream, and records what a conversation can be rebuilt from: the session as configured, the items as
+ * the upstream confirms them, what it has not confirmed, and which responses are due. An event is recorded when it arrives.
+ * What tells a client that something is done (an item that was added, a response that has ended) passes once that is stored,
+ * so that after a kill the client knows of nothing that is lost. What a response says is kept when it has ended: one that was
+ * cut off is asked for again.
  */
-export class Recorder implements Stage {
+export class Recorder {
+  /** The types of server events that it has to see. */
   readonly serverEvents: ReadonlySet<string> = new Set([
     "session.created",
     "session.updated",
@@ -48,6 +50,8 @@ export class Recorder implements Stage {
     "conversation.item.input_audio_transcription.completed",
     "conversation.item.input_audio_transcription.failed",
     "input_audio_buffer.speech_started",
+    "input_audio_buffer.speech_stopped",
+    "input_audio_buffer.timeout_triggered",
     "input_audio_buffer.committed",
     "input_audio_buffer.cleared",
     "response.created",
@@ -63,15 +67,23 @@ export class Recorder implements Stage {
   #conversation: RecordedConversation;
   #config: Json | null = null;
   #due: readonly DueResponse[] = [];
-  #lastEnd: RealtimeEvent | null = null;
+  /** What the client may not have been told of: items, and ends of responses. */
+  #untold = new Set<string>();
+  #isUntoldChanged = false;
+  #ends: readonly RealtimeEvent[] = [];
+  /** Whether all that was recorded has gone to the client: it knows that when it goes on. */
+  #isTold = true;
   /** The session as the upstream says it is. */
   #session: Json = {};
   #isLive = false;
   /** How many `session.updated` are still to come that answer what is not the client's. */
   #foreignUpdates = 0;
   #ownIds = 0;
-  /** Updates and new items that were asked of the upstream and are not confirmed, by the id of the event, the oldest first. */
-  readonly #pending = new Map<string, RealtimeEvent>();
+  /** What was asked of the upstream and is not confirmed, by the id of the event, the oldest first. */
+  readonly #pending = new Map<string, PendingEvent>();
+  #lastNumber = 0;
+  /** The numbers of those that have been confirmed since the last save. */
+  #settled: number[] = [];
   /** Of responses that have not ended: to which one an item belongs, what it says, how much audio it has, where it was cut. */
   readonly #responseOf = new Map<string, string>();
   readonly #transcripts = new Map<string, string>();
@@ -81,10 +93,16 @@ export class Recorder implements Stage {
   readonly #untranscribed = new Set<string>();
   /** Items that were said aloud, and are text for the upstream, as it is not the one that said them. */
   #onceSpoken: ReadonlySet<string> = new Set();
+  /** Items of the user whose end a detector has heard: it is no client's `commit` that makes them. */
+  readonly #detected = new Set<string>();
+  /** By the response that nobody asked for: requests which waited when it began, and may have been what it answers. */
+  readonly #rivals = new Map<string, readonly DueResponse[]>();
+  /** Resolves once that is stored of which an event tells. */
+  readonly #storing = new WeakMap<RealtimeEvent, Promise<void>>();
   /** Events of the upstream that answer what is no matter of the client's: by type and item. */
   readonly #hidden = new Set<string>();
   #isSpeaking = false;
-  #onQuiet: (() => void) | undefined;
+  #onQuiet: PromiseWithResolvers<void> | undefined;
 
   constructor(options: RecorderOptions) {
     this.#limits = options.limits;
@@ -98,7 +116,11 @@ export class Recorder implements Stage {
     this.#conversation = new RecordedConversation(this.#limits, record.items);
     this.#config = record.config;
     this.#due = record.due;
-    this.#lastEnd = record.lastEnd;
+    this.#untold = new Set(record.untold);
+    this.#ends = record.ends;
+    this.#isTold = record.told;
+    for (const pending of record.pending) this.#pending.set(idOf(pending), pending);
+    this.#lastNumber = record.pending.at(-1)?.number ?? 0;
     return record;
   }
 
@@ -109,25 +131,33 @@ export class Recorder implements Stage {
   start(updates = 0): void {
     this.#isLive = true;
     this.#foreignUpdates = updates;
+    if (this.#onQuiet !== undefined) queueMicrotask(() => this.#tellQuiet());
     this.#onceSpoken = new Set(this.#conversation.items.filter(({ audioMs }) => audioMs > 0).map(({ id }) => id));
   }
 
   /** The upstream is gone. Gives what is recorded so far, for another one of the same connection. */
   stop(): SessionRecord {
-    const pending = [...this.#pending.values()];
     this.#isLive = false;
     this.#isSpeaking = false;
-    for (const awaited of [this.#pending, this.#untranscribed, this.#responseOf]) awaited.clear();
+    for (const awaited of [this.#untranscribed, this.#responseOf, this.#detected, this.#rivals]) awaited.clear();
     for (const said of [this.#transcripts, this.#audioBytes, this.#cutAtMs, this.#hidden]) said.clear();
     this.#conversation = new RecordedConversation(this.#limits, this.#conversation.items);
     const { items } = this.#conversation;
-    return { items, config: this.#config, due: this.#due, pending, lastEnd: this.#lastEnd, told: true };
+    const pending = [...this.#pending.values()];
+    return { items, config: this.#config, due: this.#due, untold: [], ends: [], told: true, pending };
   }
 
-  /** These responses are due now, and no other. */
-  setDue(due: readonly DueResponse[]): void {
+  /** These responses are due now, and no other; nothing is pending any more, but for what is repeated next. */
+  goOn(due: readonly DueResponse[]): void {
+    const unpend = [...this.#pending.values()].map(({ number }) => number);
+    this.#pending.clear();
     this.#due = due;
-    this.#save({ due });
+    this.#save({ due, unpend });
+  }
+
+  /** All that was recorded so far has gone to the client. */
+  told(): void {
+    if (this.#isLive) this.#isTold = true;
   }
 
   /** An item that cannot be had again is no longer part of the conversation. */
@@ -150,10 +180,18 @@ export class Recorder implements Stage {
     return this.#writer.saved();
   }
 
-  /** Calls `quiet` once no turn is under way: nobody speaks, nothing is due, and no call is without its output. */
-  onQuiet(quiet: () => void): void {
-    this.#onQuiet = quiet;
-    this.#tellQuiet();
+  /** Resolves once `isQuiet`; `undefined` where it is. */
+  quiet(): Promise<void> | undefined {
+    return this.isQuiet ? undefined : (this.#onQuiet ??= Promise.withResolvers()).promise;
+  }
+
+  /**
+   * Whether no turn is under way: nobody speaks, nothing is due or not confirmed, and no call is without its output. Before
+   * the conversation is there nobody knows.
+   */
+  get isQuiet(): boolean {
+    return this.#isLive && this.#due.length + this.#pending.size + this.#untranscribed.size === 0 &&
+      !this.#isSpeaking && !this.#hasOpenCall();
   }
 
   /** Stores what is left. `remove`: the conversation is over; `told`: the client has got all that was sent to it. */
@@ -167,26 +205,41 @@ export class Recorder implements Stage {
     if (event.type === "conversation.item.truncate" && this.#onceSpoken.has(event.item_id as string)) {
       return this.#truncateText(event, output);
     }
+    if (event.type === "response.cancel") this.#cancelled(event.response_id);
     if (!ANSWERED.has(event.type)) return event;
     const id = typeof event.event_id === "string" ? event.event_id : this.#idPrefix + ++this.#ownIds;
     const named = event.event_id === id ? event : { ...event, event_id: id };
     // What is stored here is not waited for: the answer takes longer, and its first event waits for this.
     if (event.type === "response.create") this.#askedFor(named);
-    else {
-      this.#pending.set(id, named);
-      this.#savePending();
-    }
+    else this.#pend(id, named);
     return named;
   }
 
-  fromUpstream(event: RealtimeEvent): Passed | Promise<Passed> {
+  /** Records an event of the upstream, and gives what the client is to see of it. */
+  fromUpstream(event: RealtimeEvent): Passed {
     if (event.type === "session.created" || event.type === "session.updated") this.#session = event.session as Json;
     if (!this.#isLive) return event;
     if (this.#isHidden(event)) return undefined;
     const told = this.#record(event);
     if (this.#onQuiet !== undefined) queueMicrotask(() => this.#tellQuiet());
-    const saved = STORED_BEFORE_TOLD.has(event.type) ? this.#writer.saved() : undefined;
-    return saved === undefined ? told : saved.then(() => told);
+    this.#holdUntilSaved(told);
+    return told;
+  }
+
+  /** Whether an event of this type waits until that is stored of which it tells. */
+  holds(type: string): boolean {
+    return STORED_BEFORE_TOLD.has(type);
+  }
+
+  /** The event, once that is stored of which it tells. */
+  whenStored(event: RealtimeEvent): RealtimeEvent | Promise<RealtimeEvent> {
+    const saved = this.#storing.get(event);
+    return saved === undefined ? event : saved.then(() => event);
+  }
+
+  #holdUntilSaved(event: RealtimeEvent): void {
+    const saved = this.holds(event.type) ? this.#writer.saved() : undefined;
+    if (saved !== undefined) this.#storing.set(event, saved);
   }
 
   #record(event: RealtimeEvent): RealtimeEvent {
@@ -204,6 +257,7 @@ export class Recorder implements Stage {
         break;
       case "conversation.item.deleted":
         this.#conversation.delete(event.item_id as string);
+        this.#answered("conversation.item.delete", event.item_id);
         this.#save();
         break;
       case "conversation.item.truncated":
@@ -218,14 +272,19 @@ export class Recorder implements Stage {
       case "input_audio_buffer.speech_started":
         this.#isSpeaking = true;
         // What was to be answered goes on.
-        this.#drop(({ create, responseId }) => responseId === null && create.event_id === undefined);
+        this.#drop(isUnasked);
+        break;
+      case "input_audio_buffer.speech_stopped":
+      case "input_audio_buffer.timeout_triggered":
+        this.#detected.add(event.item_id as string);
         break;
       case "input_audio_buffer.committed":
         this.#isSpeaking = false;
-        if (this.#answersByItself()) this.#askedFor({ type: "response.create" });
+        this.#committed(event);
         break;
       case "input_audio_buffer.cleared":
         this.#isSpeaking = false;
+        this.#detected.clear();
         break;
       case "response.created":
         this.#begun(event.response as Json);
@@ -250,11 +309,10 @@ export class Recorder implements Stage {
       this.#foreignUpdates--;
       return;
     }
-    const oldest = this.#pending.entries().find(([_, { type }]) => type === "session.update");
+    const oldest = this.#answered("session.update");
     if (oldest === undefined) return;
-    this.#pending.delete(oldest[0]);
-    this.#config = mergeConfig(this.#config, (oldest[1].session ?? {}) as Json);
-    this.#savePending({ config: this.#config });
+    this.#config = mergeConfig(this.#config, (oldest.session ?? {}) as Json);
+    this.#save({ config: this.#config });
   }
 
   #added({ item, previous_item_id: previousId }: ItemEvent): void {
@@ -270,20 +328,30 @@ export class Recorder implements Stage {
     const kept = rebuildItem(item);
     if (kept === null && item.role === "user" && this.#transcribes()) this.#untranscribed.add(id);
     this.#conversation.add(id, kept, previousId);
-    this.#lastEnd = null;
-    this.#savePending({ lastEnd: null });
+    this.#goesOn();
+    this.#tells(id);
+    this.#save();
   }
 
   /** The event that created an item has its answer: the one that named it, else the oldest that named none. */
   #confirmed(id: string): void {
-    let unnamed: string | undefined;
-    for (const [eventId, { type, item }] of this.#pending) {
-      if (type !== "conversation.item.create") continue;
-      const own = (item as Json | undefined)?.id;
-      if (own === id) return void this.#pending.delete(eventId);
-      if (own === undefined) unnamed ??= eventId;
+    let unnamed: PendingEvent | undefined;
+    for (const pending of this.#pending.values()) {
+      if (pending.event.type !== "conversation.item.create") continue;
+      const own = (pending.event.item as Json | undefined)?.id;
+      if (own === id) return this.#settle(pending);
+      if (own === undefined) unnamed ??= pending;
     }
-    if (unnamed !== undefined) this.#pending.delete(unnamed);
+    if (unnamed !== undefined) this.#settle(unnamed);
+  }
+
+  /** What was said becomes an item, in the same save as the response to it, so that this is never one to what came before. */
+  #committed({ item_id, previous_item_id }: RealtimeEvent): void {
+    const id = item_id as string;
+    const isClients = !this.#detected.delete(id) && this.#answered("input_audio_buffer.commit") !== undefined;
+    if (!this.#conversation.has(id)) this.#conversation.add(id, null, previous_item_id as string | null | undefined);
+    if (!isClients && this.#answersByItself()) this.#asksItself();
+    else this.#save();
   }
 
   #completed({ item }: ItemEvent): void {
@@ -298,11 +366,10 @@ export class Recorder implements Stage {
   }
 
   #truncated(id: string, atMs: number): void {
+    this.#answered("conversation.item.truncate", id);
     if (this.#conversation.isOpen(id)) this.#cutAtMs.set(id, atMs);
-    else {
-      this.#cut(id, atMs, this.#conversation.audioMsOf(id));
-      this.#save();
-    }
+    else this.#cut(id, atMs, this.#conversation.audioMsOf(id));
+    this.#save();
   }
 
   /** Nobody says how much text belongs to how much audio: where its length is not known, none of it was heard. */
@@ -330,7 +397,9 @@ export class Recorder implements Stage {
       output.toUpstream({ type: "conversation.item.create", previous_item_id: previous, item });
     }
     const event_id = `event_${crypto.randomUUID().replaceAll("-", "")}`;
-    output.toClient({ type: "conversation.item.truncated", event_id, item_id, content_index, audio_end_ms });
+    const truncated = { type: "conversation.item.truncated", event_id, item_id, content_index, audio_end_ms };
+    this.#holdUntilSaved(truncated);
+    output.toClient(truncated);
   }
 
   #isHidden(event: RealtimeEvent): boolean {
@@ -349,19 +418,53 @@ export class Recorder implements Stage {
   }
 
   #askedFor(create: RealtimeEvent): void {
-    this.#lastEnd = null;
+    this.#goesOn();
     if (this.#due.length >= MAX_DUE) return;
     this.#due = [...this.#due, { create, responseId: null, itemIds: [], retries: 0 }];
-    this.#save({ due: this.#due, lastEnd: null });
+    this.#save({ due: this.#due });
   }
 
-  #begun({ id }: Json): void {
-    const at = this.#due.findIndex(({ responseId }) => responseId === null);
-    const asked = this.#due[at] ?? { create: { type: "response.create" }, itemIds: [], retries: 0 };
-    const others = this.#due.filter((_, index) => index !== at);
-    this.#due = [...others, { ...asked, responseId: id as string }];
-    this.#lastEnd = null;
-    this.#save({ due: this.#due, lastEnd: null });
+  /** OpenAI is to answer without being asked, and does so before it reads what else is on its way. */
+  #asksItself(): void {
+    this.#goesOn();
+    const own = { create: { type: "response.create" }, responseId: null, itemIds: [], retries: 0 };
+    const begun = this.#due.filter(({ responseId }) => responseId !== null);
+    const waiting = this.#due.filter(({ responseId }) => responseId === null);
+    this.#due = [...begun, own, ...waiting].slice(0, MAX_DUE);
+    this.#save({ due: this.#due });
+  }
+
+  #begun(response: Json): void {
+    const id = response.id as string;
+    const waiting = this.#due.filter(({ responseId }) => responseId === null);
+    const fitting = waiting.filter(({ create }) => mayAsk(create, response));
+    const asked = fitting.find(({ create }) => hasMetadata(create, response)) ?? fitting[0] ?? waiting[0];
+    const isUnexpected = asked === undefined || isUnasked(asked);
+    if (isUnexpected) this.#rivals.set(id, fitting.filter((due) => due !== asked));
+    const begun = asked ?? { create: { type: "response.create" }, itemIds: [], retries: 0 };
+    // Where another has begun, the one that nobody asked for did not.
+    const others = this.#due.filter((due) =>
+      due !== asked && !(!isUnexpected && fitting.includes(due) && isUnasked(due))
+    );
+    this.#due = [...others, { ...begun, responseId: id }];
+    this.#goesOn();
+    this.#save({ due: this.#due });
+  }
+
+  /** The client takes back what it has asked for: one response, or that in the conversation. */
+  #cancelled(responseId: unknown): void {
+    const isMeant = (due: DueResponse) =>
+      typeof responseId === "string" ? due.responseId === responseId : !isAside(due.create);
+    if (!this.#due.some(isMeant)) return;
+    this.#due = this.#due.map((due) => isMeant(due) ? { ...due, isCancelled: true } : due);
+    this.#save({ due: this.#due });
+  }
+
+  /** What the client took back had not begun when OpenAI read that, and goes on. */
+  #notCancelled(): void {
+    if (!this.#due.some(({ isCancelled }) => isCancelled)) return;
+    this.#due = this.#due.map(({ isCancelled: _, ...due }) => due);
+    this.#save({ due: this.#due });
   }
 
   #belongs(id: string, response: string): void {
@@ -381,10 +484,14 @@ export class Recorder implements Stage {
       if (this.#conversation.isOpen(id)) this.#said(id, output.get(id));
       for (const known of [this.#responseOf, this.#transcripts, this.#audioBytes, this.#cutAtMs]) known.delete(id);
     }
-    this.#due = this.#due.filter(({ responseId }) => responseId !== response.id);
-    const isOutOfBand = response.conversation_id === null;
-    if (!isOutOfBand) this.#lastEnd = isKept(event) ? event : null;
-    this.#save({ due: this.#due, lastEnd: this.#lastEnd });
+    const rivals = this.#rivals.get(response.id as string) ?? [];
+    this.#rivals.delete(response.id as string);
+    // Had one of them been another request, it would have been refused while this response ran.
+    this.#due = this.#due.filter((due) => due.responseId !== response.id && !rivals.includes(due));
+    this.#tells();
+    this.#ends = [...this.#ends, isKept(event) ? event : { ...event, response: { ...response, output: [] } }]
+      .slice(-MAX_DUE);
+    this.#save({ due: this.#due, ends: this.#ends });
   }
 
   /** An item is complete. */
@@ -392,6 +499,7 @@ export class Recorder implements Stage {
     const item = (output && rebuildItem(output, this.#transcripts.get(id))) ?? this.#conversation.itemOf(id) ?? null;
     const audioMs = (this.#audioBytes.get(id) ?? 0) / this.#outputBytesPerMs();
     this.#conversation.set(id, item, { audioMs });
+    this.#tells(id);
     const atMs = this.#cutAtMs.get(id);
     if (atMs !== undefined) this.#cut(id, atMs, audioMs);
   }
@@ -399,10 +507,23 @@ export class Recorder implements Stage {
   #refused(event: RealtimeEvent): RealtimeEvent {
     const error = event.error as Json | undefined;
     const id = error?.event_id;
-    if (typeof id !== "string") return event;
-    if (this.#pending.delete(id)) this.#savePending();
+    if (error?.code === NOT_ACTIVE) this.#notCancelled();
+    if (typeof id !== "string") {
+      if (error?.code === ALREADY_ACTIVE) this.#dropOldest(isUnasked);
+      return event;
+    }
+    const pending = this.#pending.get(id);
+    if (pending !== undefined) {
+      this.#settle(pending);
+      this.#save();
+    }
     this.#drop(({ create, responseId }) => responseId === null && create.event_id === id);
     return id.startsWith(OWN_ID) ? { ...event, error: { ...error, event_id: null } } : event;
+  }
+
+  #dropOldest(isMeant: (due: DueResponse) => boolean): void {
+    const oldest = this.#due.find(isMeant);
+    this.#drop((due) => due === oldest);
   }
 
   #drop(isOver: (due: DueResponse) => boolean): void {
@@ -411,22 +532,63 @@ export class Recorder implements Stage {
     this.#save({ due: this.#due });
   }
 
-  #save(changes: SessionChanges = {}): void {
-    const due = changes.due?.map(keptDue);
-    this.#writer.add({ ...this.#conversation.takeChanges(), ...changes, ...due && { due } });
+  #pend(id: string, event: RealtimeEvent): void {
+    const pending = { number: ++this.#lastNumber, event };
+    this.#pending.set(id, pending);
+    this.#save({ pend: [keptPending(pending)] });
   }
 
-  #savePending(changes: SessionChanges = {}): void {
-    this.#save({ ...changes, pending: [...this.#pending.values()].filter(isKept) });
+  /** The oldest pending event of a type (about an item, where one is given) has its answer. */
+  #answered(type: string, itemId?: unknown): RealtimeEvent | undefined {
+    for (const pending of this.#pending.values()) {
+      const { event } = pending;
+      if (event.type !== type || (itemId !== undefined && event.item_id !== itemId)) continue;
+      this.#settle(pending);
+      return event;
+    }
+  }
+
+  /** It goes from the store with the next save, which holds what came of it. */
+  #settle(pending: PendingEvent): void {
+    this.#pending.delete(idOf(pending));
+    this.#settled.push(pending.number);
+  }
+
+  /** The conversation goes on: what the client has been told of before is known to it. */
+  #goesOn(): void {
+    if (!this.#isTold || this.#untold.size + this.#ends.length === 0) return;
+    this.#untold.clear();
+    this.#ends = [];
+    this.#save({ untold: [], ends: [] });
+  }
+
+  /** Something is on its way to the client: an item, or the end of a response. */
+  #tells(id?: string): void {
+    this.#isTold = false;
+    if (id === undefined || this.#untold.has(id)) return;
+    this.#untold.add(id);
+    this.#isUntoldChanged = true;
+  }
+
+  #save(changes: SessionChanges = {}): void {
+    const due = changes.due?.map(keptDue);
+    const untold = this.#isUntoldChanged ? [...this.#untold] : undefined;
+    const unpend = [...this.#settled, ...changes.unpend ?? []];
+    this.#settled = [];
+    this.#isUntoldChanged = false;
+    this.#writer.add({
+      ...this.#conversation.takeChanges(),
+      ...changes,
+      ...due && { due },
+      ...untold && { untold },
+      unpend,
+    });
   }
 
   #tellQuiet(): void {
-    const isQuiet = this.#due.length + this.#pending.size + this.#untranscribed.size === 0 && !this.#isSpeaking &&
-      !this.#hasOpenCall();
-    if (!isQuiet) return;
-    const quiet = this.#onQuiet;
+    if (!this.isQuiet) return;
+    this.#onQuiet?.resolve();
     this.#onQuiet = undefined;
-    quiet?.();
   }
 
   /** Whether a function was called in this turn that has given nothing yet. */
@@ -472,8 +634,49 @@ function keptDue(due: DueResponse): DueResponse {
   return { ...due, create: { type, event_id }, retries: MAX_RETRIES };
 }
 
+/** What is kept of an event that is not confirmed: of one with audio that there was one. */
+function keptPending({ number, event }: PendingEvent): PendingEvent {
+  return { number, event: isKept(event) ? event : { type: event.type, event_id: event.event_id } };
+}
+
+function idOf({ event }: PendingEvent): string {
+  return event.event_id as string;
+}
+
+/** Whether OpenAI was to begin a response by itself, and has not. */
+function isUnasked({ create, responseId }: DueResponse): boolean {
+  return responseId === null && create.event_id === undefined;
+}
+
+/** Whether a response was asked for outside the conversation. */
+function isAside(create: RealtimeEvent): boolean {
+  return (create.response as Json | undefined)?.conversation === "none";
+}
+
+/** Whether a response may be the one that was asked for so: OpenAI does not say what it answers, but where it stands. */
+function mayAsk(create: RealtimeEvent, { conversation_id: conversation }: Json): boolean {
+  return conversation === undefined || isAside(create) === (conversation === null);
+}
+
+function hasMetadata(create: RealtimeEvent, { metadata }: Json): boolean {
+  const own = (create.response as Json | undefined)?.metadata;
+  return own != null && JSON.stringify(own) === JSON.stringify(metadata);
+}
+
+/** How OpenAI refuses a response while another is under way. */
+const ALREADY_ACTIVE = "conversation_already_has_active_response";
+/** How it refuses to cancel what has not begun. */
+const NOT_ACTIVE = "response_cancel_not_active";
+
 /** The events of a client to which an answer is expected. */
-const ANSWERED: ReadonlySet<string> = new Set(["session.update", "conversation.item.create", "response.create"]);
+const ANSWERED: ReadonlySet<string> = new Set([
+  "session.update",
+  "conversation.item.create",
+  "conversation.item.delete",
+  "conversation.item.truncate",
+  "input_audio_buffer.commit",
+  "response.create",
+]);
 
 /** What a client may rely on once it has been told. */
 const STORED_BEFORE_TOLD: ReadonlySet<string> = new Set([

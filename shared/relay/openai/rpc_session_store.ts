@@ -1,14 +1,15 @@
 import type { RpcCall } from "./rpc_call.ts";
-import type { DueResponse, KeptItem, SessionKey, SessionStore } from "./session_store.ts";
+import type { DueResponse, KeptItem, PendingEvent, SessionKey, SessionStore } from "./session_store.ts";
 import type { RealtimeEvent } from "./stage.ts";
 
 /** What the database gives: JSON as it was stored. */
 interface ClaimedRow {
   readonly config: Readonly<Record<string, unknown>> | null;
   readonly due: readonly DueResponse[];
-  readonly pending: readonly RealtimeEvent[];
-  readonly last_end: RealtimeEvent | null;
+  readonly untold: readonly string[];
+  readonly ends: readonly RealtimeEvent[];
   readonly told: boolean;
+  readonly pending: readonly PendingEvent[];
   readonly items: readonly (Omit<KeptItem, "audioMs"> & { readonly audio_ms: number })[];
 }
 
@@ -22,19 +23,20 @@ export function rpcSessionStore(call: RpcCall): SessionStore {
   return {
     async claim(key, owner) {
       const row = await call("relay_claim_conversation", argsOf(key, owner)) as ClaimedRow;
-      const { config, due, pending, last_end: lastEnd, told } = row;
       const items = row.items.map(({ audio_ms: audioMs, ...item }) => ({ ...item, audioMs }));
-      return { config, due, pending, lastEnd, told, items };
+      return { ...row, items };
     },
-    async save(key, owner, { put = [], remove = [], config, due, pending, lastEnd, told }) {
+    async save(key, owner, { put = [], remove = [], pend = [], unpend = [], config, due, untold, ends, told }) {
       const changes = {
         put: put.map(asRow),
         remove,
+        pend: pend.map(({ number, event }) => ({ number, event: JSON.stringify(event) })),
+        unpend,
         // As texts: jsonb, which the call is made of, does not hold all that JSON may.
         ...config !== undefined && { config: jsonOrNull(config) },
         ...due !== undefined && { due: JSON.stringify(due) },
-        ...pending !== undefined && { pending: JSON.stringify(pending) },
-        ...lastEnd !== undefined && { last_end: jsonOrNull(lastEnd) },
+        ...untold !== undefined && { untold: JSON.stringify(untold) },
+        ...ends !== undefined && { ends: JSON.stringify(ends) },
         ...told !== undefined && { told },
       };
       return await call("relay_save_conversation", { ...argsOf(key, owner), changes }) as boolean;

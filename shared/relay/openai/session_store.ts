@@ -28,6 +28,15 @@ export interface DueResponse {
   readonly itemIds: readonly string[];
   /** How often it was asked for again. */
   readonly retries: number;
+  /** Whether the client has taken it back: then it is not asked for again. */
+  readonly isCancelled?: boolean;
+}
+
+/** An event of the client that the upstream has not confirmed. Of one that may not be kept its type and `event_id` are left. */
+export interface PendingEvent {
+  /** Numbers grow in the order in which the events came. */
+  readonly number: number;
+  readonly event: RealtimeEvent;
 }
 
 /** What is kept of a session beside its items. */
@@ -35,17 +44,18 @@ export interface SessionState {
   /** What the client has set by `session.update`, all in one, as it went upstream; `null` for nothing. */
   readonly config: Readonly<Record<string, unknown>> | null;
   readonly due: readonly DueResponse[];
-  /** Events of the client that change the session or add an item, and that the upstream has not confirmed. */
-  readonly pending: readonly RealtimeEvent[];
-  /** The `response.done` behind which nothing has been recorded yet. */
-  readonly lastEnd: RealtimeEvent | null;
+  /** The ids of items that the client may not have been told of. */
+  readonly untold: readonly string[];
+  /** Each `response.done` that the client may not have been told of, the oldest first. */
+  readonly ends: readonly RealtimeEvent[];
   /** Whether the client has surely been sent all that was recorded. */
   readonly told: boolean;
 }
 
-/** A session as it is kept; its items are in the order of the conversation. */
+/** A session as it is kept; its items are in the order of the conversation, what is pending in the order in which it came. */
 export interface SessionRecord extends SessionState {
   readonly items: readonly KeptItem[];
+  readonly pending: readonly PendingEvent[];
 }
 
 /** What to change of a record, all or nothing; what is left out stays. */
@@ -54,16 +64,21 @@ export interface SessionChanges extends Partial<SessionState> {
   readonly put?: readonly KeptItem[];
   /** The ids of items that go. */
   readonly remove?: readonly string[];
+  /** Events that are not confirmed yet, and are new. */
+  readonly pend?: readonly PendingEvent[];
+  /** The numbers of those that are pending no more. */
+  readonly unpend?: readonly number[];
 }
 
 /** The record of a session nobody has begun. */
 export const EMPTY_RECORD: SessionRecord = {
   config: null,
   due: [],
-  pending: [],
-  lastEnd: null,
+  untold: [],
+  ends: [],
   told: true,
   items: [],
+  pending: [],
 };
 
 /**

@@ -1,5 +1,6 @@
 import type {
   KeptItem,
+  PendingEvent,
   SessionChanges,
   SessionKey,
   SessionRecord,
@@ -22,17 +23,21 @@ const RENEW_MS = 20_000;
 const RETRY_MS = [100, 400, 1_500];
 
 /**
- * The writer of one record, in order: while one save is under way what comes is collected for the next.
+ * The writer of one record, in order: what is added in one go is one save, and while one is under way what comes is
+ * collected for the next.
  */
 export class SessionWriter {
   readonly #options: SessionWriterOptions;
   readonly #owner = crypto.randomUUID();
   #state: Partial<SessionState> = {};
-  #put = new Map<string, KeptItem>();
-  #remove = new Set<string>();
-  #isDue = false;
-  /** What is under way, and whether it came to its end. */
-  #saving: Promise<boolean> | undefined;
+  readonly #put = new Map<string, KeptItem>();
+  readonly #remove = new Set<string>();
+  readonly #pend = new Map<number, PendingEvent>();
+  readonly #unpend = new Set<number>();
+  /** Of what is collected and of what is under way: resolves once that is stored. */
+  #next: PromiseWithResolvers<void> | undefined;
+  #current: PromiseWithResolvers<void> | undefined;
+  #writing: Promise<void> | undefined;
   #timer: ReturnType<typeof setInterval> | undefined;
   #isClosed = false;
 
@@ -49,7 +54,7 @@ export class SessionWriter {
   }
 
   /** Has changes saved; later ones win. */
-  add({ put = [], remove = [], ...state }: SessionChanges): void {
+  add({ put = [], remove = [], pend = [], unpend = [], ...state }: SessionChanges): void {
     if (this.#isClosed) return;
     Object.assign(this.#state, state);
     for (const item of put) {
@@ -60,13 +65,16 @@ export class SessionWriter {
       this.#put.delete(id);
       this.#remove.add(id);
     }
-    this.#isDue = true;
-    this.#saving ??= this.#save();
+    for (const pending of pend) this.#pend.set(pending.number, pending);
+    // One that was not stored yet need not be.
+    for (const number of unpend) if (!this.#pend.delete(number)) this.#unpend.add(number);
+    this.#next ??= Promise.withResolvers();
+    this.#writing ??= this.#write();
   }
 
-  /** Resolves once all that was added is stored; `undefined` where it is. Never resolves where it could not be. */
+  /** Resolves once all that was added so far is stored; `undefined` where it is. Never resolves where it could not be. */
   saved(): Promise<void> | undefined {
-    return this.#saving?.then((isSaved) => isSaved ? undefined : new Promise(() => {}));
+    return (this.#next ?? this.#current)?.promise;
   }
 
   /** Stores what is left and lets go of the record, or deletes it. Does not throw. */
@@ -75,26 +83,40 @@ export class SessionWriter {
     if (this.#isClosed) return;
     if (told && !remove) this.add({ told });
     this.#isClosed = true;
-    await this.#saving;
+    await this.#writing;
     if (!remove) return;
     const { store, key } = this.#options;
     await store.remove(key, this.#owner).catch(() => {}); // It goes by itself after an hour.
   }
 
-  async #save(): Promise<boolean> {
-    while (this.#isDue) {
-      const changes = { ...this.#state, put: [...this.#put.values()], remove: [...this.#remove] };
-      this.#state = {};
-      this.#put = new Map();
-      this.#remove = new Set();
-      this.#isDue = false;
-      if (await this.#saveOne(changes)) continue;
-      clearInterval(this.#timer);
-      this.#isClosed = true;
-      return false;
+  async #write(): Promise<void> {
+    await undefined;
+    while (this.#next !== undefined) {
+      this.#current = this.#next;
+      this.#next = undefined;
+      if (!await this.#saveOne(this.#takeChanges())) {
+        clearInterval(this.#timer);
+        this.#isClosed = true;
+        return;
+      }
+      const { resolve } = this.#current;
+      this.#current = undefined;
+      resolve();
     }
-    this.#saving = undefined;
-    return true;
+    this.#writing = undefined;
+  }
+
+  #takeChanges(): SessionChanges {
+    const changes = {
+      ...this.#state,
+      put: [...this.#put.values()],
+      remove: [...this.#remove],
+      pend: [...this.#pend.values()],
+      unpend: [...this.#unpend],
+    };
+    this.#state = {};
+    for (const collected of [this.#put, this.#remove, this.#pend, this.#unpend]) collected.clear();
+    return changes;
   }
 
   /** Whether the record is still this one's; the same save may be made twice. */

@@ -4,7 +4,12 @@ import { mergeConfig } from "../../../shared/relay/openai/merge_config.ts";
 import { planRebuild } from "../../../shared/relay/openai/plan_rebuild.ts";
 import { rebuildItem, truncateMessage } from "../../../shared/relay/openai/rebuild_item.ts";
 import { RecordedConversation } from "../../../shared/relay/openai/recorded_conversation.ts";
-import { EMPTY_RECORD, type KeptItem, type RebuildItem } from "../../../shared/relay/openai/session_store.ts";
+import {
+  EMPTY_RECORD,
+  type KeptItem,
+  type RebuildItem,
+  type SessionRecord,
+} from "../../../shared/relay/openai/session_store.ts";
 
 const NO_LIMITS = { maxItems: Infinity, maxBytes: Infinity };
 const message = (id: string, role = "user", text = id): RebuildItem => ({
@@ -234,4 +239,78 @@ Deno.test("planRebuild() asks again for what is due, up to a number of times, an
   assertEquals(planRebuild({ ...EMPTY_RECORD, items: unheard, due: [response] }).due, []);
   const own = { ...response, create: { ...create, response: { input: [] } } };
   assertEquals(planRebuild({ ...EMPTY_RECORD, items: unheard, due: [own] }).due.length, 1);
+});
+
+const unheard = { type: "input_audio_buffer.commit", event_id: "commit" };
+const unkept = { type: "conversation.item.create", event_id: "audio" };
+const answered = [kept(message("a"), 1), kept(message("b", "assistant"), 2)];
+const asked = { create: { type: "response.create", event_id: "mine" }, responseId: null, itemIds: [], retries: 0 };
+const lastItems: { name: string; record: Partial<SessionRecord>; isAsked: boolean }[] = [
+  { name: "a user's message", record: { items: answered.slice(0, 1) }, isAsked: true },
+  { name: "nothing", record: {}, isAsked: true },
+  { name: "an answer", record: { items: answered }, isAsked: false },
+  {
+    name: "an answer, outside the conversation",
+    record: {
+      items: answered,
+      due: [{ ...asked, create: { ...asked.create, response: { conversation: "none" } } }],
+    },
+    isAsked: true,
+  },
+  {
+    name: "an answer and a message that was not confirmed",
+    record: {
+      items: answered,
+      pending: [{ number: 1, event: { type: "conversation.item.create", item: message("c") } }],
+    },
+    isAsked: true,
+  },
+  {
+    name: "speech whose end was not confirmed",
+    record: { items: answered.slice(0, 1), pending: [{ number: 1, event: unheard }] },
+    isAsked: false,
+  },
+  {
+    name: "an item with audio that was not confirmed",
+    record: { items: answered.slice(0, 1), pending: [{ number: 1, event: unkept }] },
+    isAsked: false,
+  },
+];
+
+for (const { name, record, isAsked } of lastItems) {
+  Deno.test(`planRebuild() ${isAsked ? "asks again" : "gives up"} what was to answer ${name}`, () => {
+    const { due, lost } = planRebuild({ ...EMPTY_RECORD, due: [asked], ...record });
+    assertEquals([due.length, lost.length], isAsked ? [1, 0] : [0, 1]);
+  });
+}
+
+Deno.test("planRebuild() neither asks again for what was cancelled, nor says that it is lost", () => {
+  const due = { ...asked, responseId: "r", isCancelled: true };
+  const plan = planRebuild({ ...EMPTY_RECORD, items: [kept(message("a"), 1)], due: [due] });
+  assertEquals([plan.due, plan.lost, plan.notices.map(({ type }) => type)], [[], [], ["response.done"]]);
+});
+
+Deno.test("planRebuild() tells of all from the first item on that the client may not know, and of every end", () => {
+  const items = ["a", "b", "c"].map((id, index) => kept(message(id), index));
+  const ends = ["r", "s"].map((id) => ({ type: "response.done", response: { id, output: [] } }));
+  const told = (untold: readonly string[]) =>
+    planRebuild({ ...EMPTY_RECORD, told: false, items, untold, ends }).notices
+      .map((notice) => (notice.item ?? notice.response) as { id: string }).map(({ id }) => id);
+  assertEquals(told([]), ["c", "c", "r", "s"]);
+  assertEquals(told(["b", "c", "gone"]), ["b", "b", "c", "c", "r", "s"]);
+});
+
+Deno.test("planRebuild() deletes what was to be deleted, and repeats what else is pending where it still can", () => {
+  const pending = [
+    { type: "conversation.item.delete", item_id: "a" },
+    { type: "conversation.item.delete", item_id: "unknown" },
+    { type: "conversation.item.truncate", item_id: "b", audio_end_ms: 1 },
+    { type: "conversation.item.truncate", item_id: "cut off", audio_end_ms: 1 },
+    { type: "session.update", event_id: "too long" },
+    unheard,
+    unkept,
+  ].map((event, number) => ({ number, event }));
+  const { creates, repeated } = planRebuild({ ...EMPTY_RECORD, items: answered, pending });
+  assertEquals([...creates.values()].map(({ item }) => item.id), ["b"]);
+  assertEquals(repeated, [pending[1]!.event, pending[2]!.event]);
 });

@@ -3,22 +3,36 @@ import { HAND_OVER_FRAME } from "../../../shared/protocol/relay_frames.ts";
 import { memorySessionStore } from "../../../shared/relay/openai/memory_session_store.ts";
 import { OpenAiSession } from "../../../shared/relay/openai/openai_session.ts";
 import { Recorder } from "../../../shared/relay/openai/recorder.ts";
+import type { SessionChanges } from "../../../shared/relay/openai/session_store.ts";
 import type { Stage } from "../../../shared/relay/openai/stage.ts";
 import { eventually } from "../../support/eventually.ts";
 
+const KEY = { userId: "ada", sessionId: "talk" };
+
+interface SessionSetting {
+  readonly announcesHandOver?: boolean;
+  readonly stages?: readonly Stage[];
+  /** What is stored of the conversation before. */
+  readonly before?: SessionChanges;
+}
+
 /** A session between a client and an upstream that are the test itself. */
-async function startSession(
-  { announcesHandOver = false, stages = [] }: { announcesHandOver?: boolean; stages?: readonly Stage[] } = {},
-) {
+async function startSession({ announcesHandOver = false, stages = [], before }: SessionSetting = {}) {
   const toClient: string[] = [];
-  const toUpstream: { type: string }[] = [];
+  const toUpstream: { type: string; event_id?: string }[] = [];
   const settled: Promise<unknown>[] = [];
-  let isDialled = false;
+  const ended: [number, string][] = [];
+  let dials = 0;
+  const store = memorySessionStore();
+  if (before !== undefined) {
+    await store.claim(KEY, "owner before");
+    await store.save(KEY, "owner before", before);
+  }
   const session = new OpenAiSession({
     stages,
     recorder: new Recorder({
-      store: memorySessionStore(),
-      key: { userId: "ada", sessionId: "talk" },
+      store,
+      key: KEY,
       limits: { maxItems: 100, maxBytes: 10_000 },
       onLost: () => {},
       onUnavailable: () => {},
@@ -30,20 +44,31 @@ async function startSession(
     onFailure: () => {},
   });
   session.joined({
-    dial: () => isDialled = true,
+    dial: () => dials++,
     toClient: (data) => toClient.push(data as string),
     toUpstream: (data) => toUpstream.push(JSON.parse(data as string)),
-    end: () => {},
+    end: (...how) => ended.push(how),
   });
-  await eventually("it dials", () => isDialled);
+  await eventually("it dials", () => dials > 0);
   return {
     toClient,
     toUpstream,
+    ended,
+    store,
+    dials: () => dials,
+    /** The types of what the client was told. */
+    told: () => toClient.map((text) => JSON.parse(text).type),
     client: (event: Record<string, unknown>) => session.fromClient(JSON.stringify(event)),
     upstream: (event: Record<string, unknown>) => session.fromUpstream(JSON.stringify(event)),
     session,
+    /** Leaves, and gives what the next one finds. */
+    async leave(reason: string, { isDrained = true } = {}) {
+      session.left({ reason, isDrained });
+      await Promise.all(settled);
+      return await store.claim(KEY, "owner behind");
+    },
     async [Symbol.asyncDispose]() {
-      session.left({ reason: "closed" });
+      session.left({ reason: "closed", isDrained: true });
       await Promise.all(settled);
     },
   };
@@ -91,6 +116,54 @@ const turns: { name: string; begin: (session: Session) => void; end: (session: S
       upstream({ type: "response.done", response: { id: "r", output: [] } });
       upstream({ type: "conversation.item.input_audio_transcription.completed", item_id: "a", transcript: "hello" });
     },
+  },
+  {
+    name: "speech that the client says is over",
+    begin: ({ client }) => client({ type: "input_audio_buffer.commit" }),
+    end: ({ upstream }) => {
+      upstream({ type: "input_audio_buffer.committed", item_id: "a" });
+      upstream({ type: "conversation.item.added", item: { id: "a", ...user } });
+    },
+  },
+  {
+    name: "an answer that OpenAI was to begin by itself, and refuses",
+    begin: ({ upstream }) => {
+      upstream({ type: "input_audio_buffer.speech_stopped", item_id: "a" });
+      upstream({ type: "input_audio_buffer.committed", item_id: "a" });
+    },
+    end: ({ upstream }) =>
+      upstream({ type: "error", error: { code: "conversation_already_has_active_response", event_id: null } }),
+  },
+  {
+    name: "an answer that OpenAI was to begin by itself, where another had been asked for and was begun",
+    begin: ({ upstream, client }) => {
+      upstream({ type: "input_audio_buffer.committed", item_id: "a" });
+      client({ type: "response.create" });
+      upstream({ type: "response.created", response: { id: "r" } });
+    },
+    end: ({ upstream }) => upstream({ type: "response.done", response: { id: "r", output: [] } }),
+  },
+  {
+    name: "an answer in the conversation, and not only for the one beside it that was asked for first",
+    begin: ({ upstream, client }) => {
+      client({ type: "response.create", response: { conversation: "none" } });
+      client({ type: "response.create" });
+      upstream({ type: "response.created", response: { id: "r", conversation_id: "conv" } });
+      upstream({ type: "response.created", response: { id: "aside", conversation_id: null } });
+      upstream({ type: "response.done", response: { id: "aside", conversation_id: null, output: [] } });
+    },
+    end: ({ upstream }) => upstream({ type: "response.done", response: { id: "r", output: [] } }),
+  },
+  {
+    name: "an item that is to be deleted",
+    begin: ({ client }) => client({ type: "conversation.item.delete", item_id: "a" }),
+    end: ({ upstream }) => upstream({ type: "conversation.item.deleted", item_id: "a" }),
+  },
+  {
+    name: "an item that is to be cut",
+    begin: ({ client }) =>
+      client({ type: "conversation.item.truncate", item_id: "a", content_index: 0, audio_end_ms: 1 }),
+    end: ({ upstream }) => upstream({ type: "conversation.item.truncated", item_id: "a", audio_end_ms: 1 }),
   },
   {
     name: "a call without its output",
@@ -180,4 +253,176 @@ Deno.test("a session shows a stage the events that it wants, however many of ano
   }
   assertEquals(seen, ["1", "2", "3"]);
   assertEquals(session.toClient.length, 3);
+});
+
+const BEFORE: SessionChanges = {
+  put: [{
+    id: "a",
+    place: 1,
+    audioMs: 0,
+    item: { id: "a", type: "message", role: "user", content: [{ type: "input_text", text: "hello" }] },
+  }],
+  untold: ["a"],
+};
+
+/** The upstream confirms all that it was sent to rebuild the conversation. */
+function confirm({ upstream }: Session): void {
+  upstream({ type: "session.created", session: {} });
+  upstream({ type: "session.updated", session: {} });
+  upstream({ type: "conversation.item.added", item: { id: "a", ...user } });
+}
+
+Deno.test("a session shows itself to its client when the conversation is there, and not before", async () => {
+  await using session = await startSession({ before: BEFORE });
+  session.upstream({ type: "session.created", session: {} });
+  assertEquals(session.told(), []);
+  session.upstream({ type: "session.updated", session: {} });
+  session.upstream({ type: "conversation.item.added", item: { id: "a", ...user } });
+  await eventually("it is shown", () => session.toClient.length === 4);
+  const expected = ["session.created", "session.updated", "conversation.item.added", "conversation.item.done"];
+  assertEquals(session.told(), expected);
+});
+
+Deno.test("a session whose conversation is not there yet is not handed over, and then not before what its client sent", async () => {
+  await using session = await startSession({ before: BEFORE });
+  session.client({ type: "response.create" });
+  let isReady = false;
+  session.session.drain(() => isReady = true);
+  await new Promise((resolve) => setTimeout(resolve, 5));
+  assertEquals(isReady, false);
+  confirm(session);
+  await eventually("it is asked for", () => session.toUpstream.at(-1)!.type === "response.create");
+  assertEquals(isReady, false);
+  session.upstream({ type: "response.created", response: { id: "r" } });
+  session.upstream({ type: "response.done", response: { id: "r", output: [] } });
+  await eventually("it may go", () => isReady);
+});
+
+Deno.test("a client that leaves while its conversation is rebuilt has not been told of it", async () => {
+  await using session = await startSession({ before: BEFORE });
+  assertEquals((await session.leave("hand_over")).told, false);
+});
+
+for (
+  const [what, reason, { isDrained, isHeld, isTold }] of [
+    ["has all when it is handed over", "hand_over", { isDrained: true, isHeld: false, isTold: true }],
+    ["is handed over while a stage holds its answer", "hand_over", { isDrained: true, isHeld: true, isTold: false }],
+    ["is handed over before it has read all", "hand_over", { isDrained: false, isHeld: false, isTold: false }],
+    ["breaks off", "lost", { isDrained: true, isHeld: false, isTold: false }],
+  ] as const
+) {
+  Deno.test(`a client that ${what} counts as ${isTold ? "told" : "not told"}`, async () => {
+    const slow: Stage = {
+      serverEvents: new Set(["response.done"]),
+      fromUpstream: (event) => isHeld ? new Promise(() => {}) : event,
+    };
+    await using session = await startSession({ stages: [slow] });
+    session.upstream({ type: "response.created", response: { id: "r" } });
+    session.upstream({ type: "response.done", response: { id: "r", output: [] } });
+    // All is stored, and gone or held.
+    await new Promise((resolve) => setTimeout(resolve, 5));
+    const record = await session.leave(reason, { isDrained });
+    assertEquals([record.told, record.ends.length], [isTold, 1]);
+  });
+}
+
+for (
+  const [what, text] of [
+    ["an error without its content", '{"type":"error"}'],
+    ["an error that is null", '{"type":"error","error":null}'],
+  ] as const
+) {
+  Deno.test(`a session goes on after ${what}, also while its conversation is rebuilt`, async () => {
+    await using session = await startSession({ before: BEFORE });
+    session.session.fromUpstream(text);
+    confirm(session);
+    session.session.fromUpstream(text);
+    assertEquals([session.ended, session.told().filter((type) => type === "error").length], [[], 2]);
+  });
+}
+
+for (const before of [undefined, BEFORE]) {
+  Deno.test(`an event that breaks off ends the session${before ? " that is rebuilt" : ""}, and no other`, async () => {
+    await using session = await startSession({ before });
+    session.session.fromUpstream('{"type":"session.updated","session":{');
+    session.session.fromUpstream('{"type":"error","error":{');
+    assertEquals(session.ended, [[1011, "internal: The session failed"]]);
+  });
+}
+
+Deno.test("a conversation whose upstream is lost while it is rebuilt is rebuilt at the next, three times in a row", async () => {
+  await using session = await startSession({ before: BEFORE });
+  for (let lost = 1; lost <= 3; lost++) {
+    session.upstream({ type: "session.created", session: {} });
+    assertEquals(session.session.upstreamLost(1006, "gone"), true);
+    await eventually("the next is dialled", () => session.dials() === lost + 1);
+  }
+  confirm(session);
+  const types = session.toUpstream.map(({ type }) => type);
+  assertEquals(types.slice(-2), ["session.update", "conversation.item.create"]);
+  assertEquals(session.told().slice(0, 2), ["session.created", "session.updated"]);
+  assertEquals(session.session.upstreamLost(1006, "gone"), false);
+});
+
+Deno.test("what a client takes back, deletes or cuts is kept until it is confirmed", async () => {
+  await using session = await startSession();
+  session.client({ type: "response.create", event_id: "mine" });
+  session.client({ type: "conversation.item.delete", event_id: "delete", item_id: "a" });
+  session.client({
+    type: "conversation.item.truncate",
+    event_id: "cut",
+    item_id: "b",
+    content_index: 0,
+    audio_end_ms: 1,
+  });
+  session.client({ type: "response.cancel" });
+  const { due, pending } = await session.leave("lost");
+  assertEquals([due[0]?.isCancelled, pending.map(({ event }) => event.event_id)], [true, ["delete", "cut"]]);
+});
+
+Deno.test("what is taken back too early goes on, and is kept so", async () => {
+  await using session = await startSession();
+  session.client({ type: "response.create", event_id: "mine" });
+  session.client({ type: "response.cancel" });
+  session.upstream({ type: "error", error: { code: "response_cancel_not_active", event_id: null } });
+  assertEquals((await session.leave("lost")).due[0]?.isCancelled, undefined);
+});
+
+Deno.test("the end of each response is kept until its client goes on, also beside the conversation or shortened", async () => {
+  await using session = await startSession();
+  const ids = ["aside", "long"];
+  const output = [{
+    id: "i",
+    type: "message",
+    role: "assistant",
+    content: [{ type: "output_text", text: "x".repeat(70_000) }],
+  }];
+  session.upstream({ type: "response.created", response: { id: "aside", conversation_id: null } });
+  session.upstream({ type: "response.done", response: { id: "aside", conversation_id: null, output: [] } });
+  session.upstream({ type: "response.done", response: { id: "long", conversation_id: "conv", output } });
+  const { store } = session;
+  const keptEnds = async () => {
+    const { ends } = await store.claim(KEY, "nobody");
+    return ends.map(({ response }) => response as { id: string; output: unknown[] });
+  };
+  const record = await session.leave("lost");
+  assertEquals(record.ends.map(({ response }) => (response as { id: string }).id), ids);
+  assertEquals((await keptEnds()).map(({ output }) => output), [[], []]);
+});
+
+Deno.test("a response that begins is the one that was asked for so: in the conversation, beside it, by its metadata", async () => {
+  await using session = await startSession();
+  const metadata = { topic: "x" };
+  session.client({ type: "response.create", event_id: "aside", response: { conversation: "none" } });
+  session.client({ type: "response.create", event_id: "plain" });
+  session.client({ type: "response.create", event_id: "named", response: { metadata } });
+  session.upstream({ type: "response.created", response: { id: "r", conversation_id: "conv", metadata } });
+  session.upstream({ type: "response.created", response: { id: "s", conversation_id: "conv", metadata: null } });
+  session.upstream({ type: "response.created", response: { id: "t", conversation_id: null, metadata: null } });
+  const { due } = await session.leave("lost");
+  assertEquals(due.map(({ create, responseId }) => [create.event_id, responseId]), [
+    ["named", "r"],
+    ["plain", "s"],
+    ["aside", "t"],
+  ]);
 });

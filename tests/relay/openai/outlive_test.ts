@@ -383,6 +383,10 @@ Deno.test("what an upstream had not confirmed when its isolate was lost is asked
   await eventually("it arrives", () => isolates.upstream().received.length === 5);
   breakOff(before);
   await using after = await isolates.start().talk();
+  // The audio was a part of what was to be answered, and is gone.
+  assertEquals((await after.next("error")).error.code, "response_lost");
+  await after.next("conversation.item.added");
+  after.send({ type: "response.create" });
   await after.next("response.done");
   assertEquals(isolates.upstream().transcript, ["user: hello", 'assistant: Answer 1: I heard "hello".']);
   assertEquals(isolates.upstream().config.instructions, "Be kind.");

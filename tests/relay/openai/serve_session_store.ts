@@ -16,15 +16,14 @@ export function serveSessionStore(store: SessionStore = memorySessionStore()): S
   const leaseOf = ({ member, session_name, lease }: Json) => ({ userId: member, sessionId: session_name, lease });
   const functions: Record<string, (args: Json) => Promise<unknown>> = {
     async relay_claim_conversation({ member, session, holder }) {
-      const { lastEnd, items, ...record } = await store.claim({ userId: member, sessionId: session }, holder);
+      const { items, ...record } = await store.claim({ userId: member, sessionId: session }, holder);
       return {
         ...record,
-        last_end: lastEnd,
         items: items.map(({ audioMs, ...item }) => ({ ...item, audio_ms: audioMs })),
       };
     },
     relay_save_conversation({ member, session, holder, changes }) {
-      const { put, remove, told, config, due, pending, last_end: lastEnd } = changes;
+      const { put, remove, pend, unpend, told, config, due, untold, ends } = changes;
       return store.save({ userId: member, sessionId: session }, holder, {
         put: put.map(({ id, place, item, audio_ms: audioMs }: Json) => ({
           id,
@@ -33,11 +32,13 @@ export function serveSessionStore(store: SessionStore = memorySessionStore()): S
           audioMs,
         })),
         remove,
+        pend: pend.map(({ number, event }: Json) => ({ number, event: JSON.parse(event) })),
+        unpend,
         ...told !== undefined && { told },
         ...config !== undefined && { config: JSON.parse(config) },
         ...due !== undefined && { due: JSON.parse(due) },
-        ...pending !== undefined && { pending: JSON.parse(pending) },
-        ...lastEnd !== undefined && { lastEnd: JSON.parse(lastEnd) },
+        ...untold !== undefined && { untold: JSON.parse(untold) },
+        ...ends !== undefined && { ends: JSON.parse(ends) },
       });
     },
     async relay_remove_conversation({ member, session, holder }) {
