@@ -1,7 +1,7 @@
 import type { Redis } from "ioredis";
 import { type Bus, BusCounters, type BusOptions, type SubscribeOptions, type Unsubscribe } from "./bus.ts";
 import { logWarning } from "./log_warning.ts";
-import { RedisConnection } from "./redis_connection.ts";
+import { outageOf, RedisConnection } from "./redis_connection.ts";
 import { Subscribers } from "./subscribers.ts";
 import { WaitingTexts } from "./waiting_texts.ts";
 
@@ -24,7 +24,8 @@ const ANSWER_MS = 150;
 /**
  * A bus over the pub/sub of a Redis server: one connection to publish on and one to hear on, opened at the first text and
  * the first subscription; only then is ioredis loaded. Texts that are published while there is no connection wait for up
- * to two seconds; those that were on their way when it was lost are lost.
+ * to two seconds; those that were on their way when it was lost are lost. What the server refuses, as to a user without
+ * the channels `edge-sockets:*`, is told of once and tried again.
  */
 export function redisBus(options: RedisBusOptions): Bus {
   return new RedisBus(options);
@@ -42,6 +43,9 @@ class RedisBus implements Bus {
   #publishing: RedisConnection | undefined;
   #hearing: RedisConnection | undefined;
   #pinging: ReturnType<typeof setInterval> | undefined;
+  /** Topics that the server would not let this isolate listen to. */
+  readonly #refusedTopics = new Set<string>();
+  readonly #toldRefusals = new Set<string>();
   #isClosed = false;
   /** What was sent over the present connection and has no answer. */
   #unanswered = { texts: 0, chars: 0 };
@@ -102,8 +106,12 @@ class RedisBus implements Bus {
 
   #connectToHear(): RedisConnection {
     const listening = new WeakSet<Redis>();
-    // Who only listens would not notice that nobody speaks any more.
-    this.#pinging = setInterval(() => this.#hearing?.ready?.ping().catch(lost), 2 * this.#patienceMs);
+    this.#pinging = setInterval(() => {
+      const redis = this.#hearing?.ready;
+      if (redis === undefined) return;
+      redis.ping().catch(lost); // Who only listens would not notice that nobody speaks any more.
+      this.#hear(redis, [...this.#refusedTopics].filter((topic) => this.#subscribers.has(topic)));
+    }, 2 * this.#patienceMs);
     return new RedisConnection({
       url: this.#url,
       patienceMs: this.#patienceMs,
@@ -121,10 +129,21 @@ class RedisBus implements Bus {
   }
 
   #hear(redis: Redis, topics: readonly string[]): void {
+    for (const topic of topics) this.#refusedTopics.delete(topic);
     if (topics.length === 0) return;
     redis.subscribe(...topics.map((topic) => this.#prefix + topic)).then(() => {
       if (this.#hearing?.ready === redis) { for (const topic of topics) this.#subscribers.ready(topic); }
-    }, lost);
+    }, (error) => {
+      if (!isRefusal(error)) return lost();
+      for (const topic of topics) this.#refusedTopics.add(topic);
+      this.#tellRefusal("SUBSCRIBE", error);
+    });
+  }
+
+  #tellRefusal(command: "SUBSCRIBE" | "PUBLISH", error: Error): void {
+    if (this.#isClosed || this.#toldRefusals.has(command)) return;
+    this.#toldRefusals.add(command);
+    this.#warn(`Redis refuses ${command} on ${this.#prefix}*: ${outageOf(error)}`);
   }
 
   #send(redis: Redis, topic: string, text: string): void {
@@ -140,12 +159,18 @@ class RedisBus implements Bus {
       unanswered.texts--;
       unanswered.chars -= chars;
     };
-    redis.publish(this.#prefix + topic, text).then(answered, () => {
+    redis.publish(this.#prefix + topic, text).then(answered, (error) => {
       answered();
+      if (isRefusal(error)) this.#tellRefusal("PUBLISH", error);
       // What was lost with its connection is counted already.
       if (unanswered === this.#unanswered) this.counters.dropped++;
     });
   }
+}
+
+/** Whether the server itself said no, over a connection that is up. */
+function isRefusal(error: unknown): error is Error {
+  return error instanceof Error && error.name === "ReplyError";
 }
 
 /** A command that failed was lost with its connection; the next one makes all subscriptions anew. */
