@@ -12,6 +12,11 @@ export * from "./process.ts";
 export const processes: Processes = new Processes();
 log.bind({ isolate: processes.isolateId });
 
+/** Waits until the processes of this isolate can be reached from others. See {@linkcode Processes.reachable}. */
+export function reachable(withinMs?: number): Promise<boolean> {
+  return processes.reachable(withinMs);
+}
+
 /** Starts a process. See {@linkcode Processes.spawn}. */
 export function spawn(behaviour: Behaviour, options?: SpawnOptions): Pid {
   return processes.spawn(behaviour, options);

@@ -30,6 +30,8 @@ export interface ProcessesOptions {
 
 /** The way to the processes of other isolates: see `connectProcesses`. */
 export interface RemoteLink {
+  /** Resolves once messages of other isolates arrive at this one. */
+  reachable(): Promise<void>;
   /** At most once. */
   send(to: Pid, topic: string, payload: unknown): void;
   /** Tells `watcher` of the end. */
@@ -74,6 +76,20 @@ export class Processes {
   /** Makes pids of other isolates reachable over `remote`; without it there is no process behind them. */
   connect(remote: RemoteLink | undefined): void {
     this.#remote = remote;
+  }
+
+  /**
+   * Waits until messages of other isolates arrive at the processes of this one, for whoever gives a pid away or sends to
+   * another isolate for an answer: what is sent before is lost. Gives false where that takes longer than `withinMs`
+   * (default 2,000), as the bus is out of reach. There is nothing to wait for where no isolates are connected.
+   */
+  async reachable(withinMs = 2_000): Promise<boolean> {
+    if (this.#remote === undefined) return true;
+    let timer: ReturnType<typeof setTimeout> | undefined;
+    const late = new Promise<false>((resolve) => timer = setTimeout(() => resolve(false), withinMs));
+    const isReachable = await Promise.race([this.#remote.reachable().then(() => true), late]);
+    clearTimeout(timer);
+    return isReachable;
   }
 
   /** Starts a process and gives its pid. An inbox function begins at once, up to its first `await`. */

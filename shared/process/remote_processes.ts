@@ -6,8 +6,8 @@ import type { Processes, RemoteLink } from "./processes.ts";
 export interface IsolateBus {
   /** Sends a text to all who listen, at most once. */
   publish(topic: string, text: string): void;
-  /** Hears texts; gives the function that ends it. */
-  subscribe(topic: string, onText: (text: string) => void): () => void;
+  /** Hears texts, from when it calls `onReady`; gives the function that ends it. */
+  subscribe(topic: string, onText: (text: string) => void, options?: { onReady?: () => void }): () => void;
 }
 
 /** Who else is there: `Peers` of shared/isolate, as far as this needs it. */
@@ -62,6 +62,7 @@ class RemoteProcesses implements RemoteLink {
   /** Hears of the end of those, in the place of the others. */
   readonly #deputy: Pid;
   readonly #release: (() => void)[];
+  readonly #ready = Promise.withResolvers<void>();
   #unsubscribe: (() => void) | undefined;
 
   constructor(processes: Processes, bus: IsolateBus, peers: PeerWatch) {
@@ -74,6 +75,11 @@ class RemoteProcesses implements RemoteLink {
       peers.onGone((isolateId) => this.#isolateGone(isolateId)),
       peers.onBeat(() => this.#askAgain()),
     ];
+  }
+
+  reachable(): Promise<void> {
+    this.#listen();
+    return this.#ready.promise;
   }
 
   send(to: Pid, topic: string, payload: unknown): void {
@@ -99,7 +105,9 @@ class RemoteProcesses implements RemoteLink {
 
   /** Not before there is someone to talk to: a bus costs an isolate time that it may never need. */
   #listen(): void {
-    this.#unsubscribe ??= this.#bus.subscribe(topicOf(this.#processes.isolateId), (text) => this.#hear(text));
+    this.#unsubscribe ??= this.#bus.subscribe(topicOf(this.#processes.isolateId), (text) => this.#hear(text), {
+      onReady: () => this.#ready.resolve(),
+    });
   }
 
   close(): void {

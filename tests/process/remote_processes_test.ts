@@ -66,6 +66,38 @@ Deno.test("send() to a pid of another isolate arrives there, text and bytes", as
   });
 });
 
+Deno.test("reachable() waits until what others send arrives, and not for ever", async () => {
+  const bus = memoryBus();
+  const joins: (() => void)[] = [];
+  // As over a network: a subscription stands a while after it was asked for.
+  const slow: typeof bus = {
+    ...bus,
+    subscribe(topic, onText, { onReady } = {}) {
+      joins.push(() => {
+        bus.subscribe(topic, onText);
+        onReady?.();
+      });
+      return () => {};
+    },
+  };
+  const isolate = (isolateId: string) => {
+    const processes = new Processes({ isolateId });
+    connectProcesses(processes, slow, new Peers({ isolateId, broadcast: slow }));
+    return processes;
+  };
+  const [a, b] = [isolate("a"), isolate("b")];
+  const got: unknown[] = [];
+  const pid = a.spawn({ x: (payload: unknown) => got.push(payload) });
+  assertEquals(await a.reachable(1), false);
+  b.send(pid, "x", "too early");
+  const waiting = a.reachable(60_000);
+  for (const join of joins.splice(0)) join();
+  assertEquals(await waiting, true);
+  b.send(pid, "x", "now");
+  assertEquals([got, await a.reachable(), joins.length], [["now"], true, 0]);
+  assertEquals(await new Processes().reachable(0), true, "alone there is nothing to wait for");
+});
+
 Deno.test("monitor() of a pid of another isolate hears of its end, once, also where it had ended before", async () => {
   await withIsolates(async (isolate, clock) => {
     const [a, b] = [isolate("a"), isolate("b")];
