@@ -25,7 +25,8 @@ export class BatchWindow {
     this.#scheduled = true;
     const waitMs = this.#flushedAt + this.#windowMs - this.#now();
     if (waitMs <= 0) queueMicrotask(() => this.flush());
-    else this.#timer = setTimeout(() => this.flush(), waitMs);
+    // A clock that was set back must not hold frames for as long.
+    else this.#timer = setTimeout(() => this.flush(), Math.min(waitMs, this.#windowMs));
   }
 
   /** Flushes what waits, at once. */

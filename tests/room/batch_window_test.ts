@@ -40,6 +40,18 @@ Deno.test("under load frames wait for the window, not longer, and keep their ord
   });
 });
 
+Deno.test("a clock that is set back holds frames for no longer than the window", async () => {
+  await withWindow(async (window, flushed, clock) => {
+    clock.tick(60_000);
+    window.add("1");
+    await Promise.resolve();
+    clock.setSystemTime(0);
+    window.add("2");
+    clock.tick(10);
+    assertEquals(flushed, ["1", "2"]);
+  });
+});
+
 Deno.test("flush() sends what waits at once, and close() drops it", async () => {
   await withWindow(async (window, flushed, clock) => {
     window.add("1");
