@@ -1,3 +1,4 @@
+import { inheritedEnv } from "./inherited_env.ts";
 import type { JwtAlgorithm, ProjectKeys } from "./keys.ts";
 
 /** What the environment of an isolate is made from. */
@@ -21,7 +22,7 @@ export function publicKeySet(keys: ProjectKeys, jwtAlgorithm: JwtAlgorithm): { k
 export function isolateEnv(options: IsolateEnvOptions): Record<string, string> {
   const { url, keys, databaseUrl } = options;
   return {
-    ...inherited(),
+    ...inheritedEnv(),
     SUPABASE_URL: url,
     SUPABASE_ANON_KEY: keys.anonKey,
     SUPABASE_SERVICE_ROLE_KEY: keys.serviceRoleKey,
@@ -34,12 +35,4 @@ export function isolateEnv(options: IsolateEnvOptions): Record<string, string> {
     ISOLATE_WALL_CLOCK_MS: String(options.wallClockMs),
     ...options.extra,
   };
-}
-
-function inherited(): Record<string, string> {
-  const names = ["PATH", "HOME", "DENO_DIR", "XDG_CACHE_HOME", "TMPDIR", "NPM_CONFIG_REGISTRY"];
-  return Object.fromEntries(names.flatMap((name) => {
-    const value = Deno.env.get(name);
-    return value === undefined ? [] : [[name, value]];
-  }));
 }

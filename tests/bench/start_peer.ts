@@ -24,7 +24,7 @@ export async function installPeers(): Promise<PeerPackages> {
 /** Starts a program of `peers/` on Node. It prints `listening on PORT`, and ends with its input. */
 export async function startNodePeer(program: string, { folder }: PeerPackages): Promise<ServerProcess> {
   const path = new URL(`peers/${program}`, import.meta.url).pathname;
-  return await startServerProcess({ program: "node", args: [path, folder], endsWithInput: true });
+  return await startServerProcess({ program: "node", args: [path, folder] });
 }
 
 /** Starts the room of partyserver on workerd, the open-source runtime of Cloudflare Workers, with objects in memory. */

@@ -21,7 +21,7 @@ const ROOT = new URL("../../", import.meta.url);
 export async function startServer(
   { entrypoint, env, deno, flags = [], config = "deno.json" }: ServerStart,
 ): Promise<ServerProcess> {
-  const boot = new URL("boot.ts", import.meta.url);
+  const boot = new URL("../deploy/boot.ts", import.meta.url);
   return await startServerProcess({
     program: deno,
     args: [
@@ -32,6 +32,5 @@ export async function startServer(
     ],
     cwd: ROOT,
     env,
-    endsWithInput: true,
   });
 }

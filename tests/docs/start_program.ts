@@ -1,7 +1,7 @@
-import { linesOf } from "../support/lines_of.ts";
-import { within } from "../support/within.ts";
+import { runProcess } from "../support/run_process.ts";
 
 const ROOT = new URL("../../", import.meta.url);
+const DEADLINE_MS = 60_000;
 
 /** A program that runs in a process of its own until it is disposed of. */
 export interface RunningProgram extends AsyncDisposable {
@@ -13,58 +13,20 @@ export interface RunningProgram extends AsyncDisposable {
 export async function startProgram(program: string, env: Record<string, string> = {}): Promise<RunningProgram> {
   const folder = await Deno.makeTempDir();
   await Deno.writeTextFile(`${folder}/page.ts`, program);
-  const child = new Deno.Command(Deno.execPath(), {
-    args: [
-      "run",
-      "--no-check",
-      "--no-prompt",
-      "--frozen",
-      "-A",
-      "--config",
-      new URL("deno.json", ROOT).pathname,
-      `${folder}/page.ts`,
-    ],
-    env: { ...env, NO_COLOR: "1" },
-    stdin: "null",
-    stdout: "piped",
-    stderr: "piped",
-  }).spawn();
-  const printed: string[] = [];
-  let wake = Promise.withResolvers<void>();
-  const drained = Promise.all([child.stdout, child.stderr].map(async (stream) => {
-    for await (const line of linesOf(stream)) {
-      printed.push(line);
-      wake.resolve();
-      wake = Promise.withResolvers();
-    }
-  }));
-  let hasEnded = false;
-  drained.then(() => {
-    hasEnded = true;
-    wake.resolve();
+  const config = new URL("deno.json", ROOT).pathname;
+  const { until, end } = runProcess({
+    args: ["run", "--no-check", "--no-prompt", "--frozen", "-A", "--config", config, `${folder}/page.ts`],
+    env,
   });
-  async function prints(expected: readonly string[]): Promise<void> {
-    const patterns = expected.map((line) => new RegExp(`^${line.split("…").map(RegExp.escape).join(".*")}$`));
-    const isThere = () => patterns.every((pattern) => printed.some((line) => pattern.test(line)));
-    while (!isThere()) {
-      if (hasEnded) throw new Error("The program has ended");
-      await wake.promise;
-    }
-  }
-
   return {
-    prints: async (expected) => {
-      await within(`it prints ${expected.join(" | ")}`, prints(expected), 30_000).catch((error) => {
-        throw new Error(`${error.message}\nIt printed:\n${printed.join("\n")}`);
-      });
+    async prints(expected) {
+      const patterns = expected.map((line) => new RegExp(`^${line.split("…").map(RegExp.escape).join(".*")}$`));
+      await until(`it prints ${expected.join(" | ")}`, (printed) => {
+        return patterns.every((pattern) => printed.some((line) => pattern.test(line))) || undefined;
+      }, DEADLINE_MS);
     },
     async [Symbol.asyncDispose]() {
-      try {
-        child.kill("SIGKILL");
-      } catch (error) {
-        if (!(error instanceof TypeError)) throw error; // It has ended by itself.
-      }
-      await Promise.all([child.status, drained]);
+      await end();
       await Deno.remove(folder, { recursive: true });
     },
   };
