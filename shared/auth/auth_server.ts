@@ -1,6 +1,7 @@
-import type { AuthError, SupabaseClient } from "@supabase/supabase-js";
+import type { AuthError } from "@supabase/supabase-js";
 import type { Failure } from "../protocol/codes.ts";
 import { gate } from "./gate.ts";
+import { loadOnce } from "./load_once.ts";
 
 /** How the Auth server is reached. */
 export interface AuthServerOptions {
@@ -11,7 +12,7 @@ export interface AuthServerOptions {
   readonly timeoutMs: number;
 }
 
-/** Asks whether `token` is one of Auth's own and is `userId`'s: undefined when it is, else why not. It never throws. */
+/** Asks whether `token` is one of Auth's own and is `userId`'s: undefined when it is, else why not. Rejects where it cannot ask. */
 export type AuthServer = (token: string, userId: string) => Promise<Failure | undefined>;
 
 /** Forged tokens must not become a flood of calls to the Auth server: see `gate`. */
@@ -32,11 +33,10 @@ const BUSY: Failure = { code: "auth_unavailable", message: "Too many tokens wait
  */
 export function authServer(options: AuthServerOptions): AuthServer {
   const enter = gate(MAX_LOOKUPS, MAX_WAITING_LOOKUPS);
-  let client: Promise<SupabaseClient> | undefined;
+  const client = loadOnce(() => openClient(options));
 
   async function ask(token: string, userId: string): Promise<Failure | undefined> {
-    client ??= openClient(options);
-    const { data, error } = await (await client).auth.getUser(token);
+    const { data, error } = await (await client()).auth.getUser(token);
     if (error) return isRefusal(error) ? REFUSED : UNAVAILABLE;
     return data.user?.id === userId ? undefined : UNAVAILABLE;
   }
@@ -44,7 +44,7 @@ export function authServer(options: AuthServerOptions): AuthServer {
   return async (token, userId) => await (enter(() => ask(token, userId)) ?? BUSY);
 }
 
-async function openClient({ supabaseUrl, apiKey, fetch, timeoutMs }: AuthServerOptions): Promise<SupabaseClient> {
+async function openClient({ supabaseUrl, apiKey, fetch, timeoutMs }: AuthServerOptions) {
   const { createClient } = await import("@supabase/supabase-js");
   return createClient(supabaseUrl, apiKey, {
     auth: { persistSession: false, autoRefreshToken: false, detectSessionInUrl: false },

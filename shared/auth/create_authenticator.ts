@@ -1,5 +1,6 @@
 import type { Failure } from "../protocol/codes.ts";
 import { err, ok, type Result } from "../protocol/result.ts";
+import { log } from "../telemetry/log.ts";
 import { inSpan } from "../telemetry/span.ts";
 import { authServer } from "./auth_server.ts";
 import { checkClaims } from "./check_claims.ts";
@@ -70,6 +71,7 @@ const ALGORITHM: Failure = {
   code: "unauthorized",
   message: `The algorithm of the token must be HS256, ${ASYMMETRIC_ALGORITHMS.join(", ")}`,
 };
+const UNCHECKED: Failure = { code: "auth_unavailable", message: "The token cannot be checked now: try again" };
 
 /** An authenticator for the tokens of one project. It holds no connection and no timer: there is nothing to close. */
 export function createAuthenticator(settings: AuthSettings): Authenticator {
@@ -105,7 +107,9 @@ export function createAuthenticator(settings: AuthSettings): Authenticator {
     if (failure) return err(failure);
 
     const identity = identityOf(claims);
-    const refusal = await (isSymmetric ? askAuthServer(token, identity.userId) : checkSignature(token));
+    const refusal = await (isSymmetric ? askAuthServer(token, identity.userId) : checkSignature(token)).catch(
+      unchecked,
+    );
     if (!refusal) {
       verified.set(hash, identity, identity.expiresAt);
       return ok(identity);
@@ -138,6 +142,12 @@ export function createAuthenticator(settings: AuthSettings): Authenticator {
       return found ? await verify(found.token) : err(NO_TOKEN);
     },
   };
+}
+
+/** What throws here is no fault of the token: a module that cannot be loaded, or an address that is none. */
+function unchecked(error: unknown): Failure {
+  log.error("auth.failed", { error });
+  return UNCHECKED;
 }
 
 function codeOf(result: Result<Identity, Failure>): string | undefined {

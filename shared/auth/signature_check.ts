@@ -1,11 +1,12 @@
 import type { JSONWebKeySet as JoseKeySet } from "jose";
 import type { Failure } from "../protocol/codes.ts";
 import type { JsonWebKeySet, KeySet } from "./key_set.ts";
+import { loadOnce } from "./load_once.ts";
 
 /** The algorithms that are checked here, with a public key. */
 export const ASYMMETRIC_ALGORITHMS: readonly string[] = ["ES256", "RS256", "EdDSA"];
 
-/** Says why a token's signature is refused; undefined when it holds. It never throws and never quotes the token. */
+/** Says why a token's signature is refused, without quoting it; undefined when it holds. Rejects where jose cannot be loaded. */
 export type SignatureCheck = (token: string) => Promise<Failure | undefined>;
 
 type Jose = typeof import("./jose.ts");
@@ -23,14 +24,14 @@ const KEYS_UNAVAILABLE: Failure = {
  * once. jose costs some ms of CPU to load, so it is loaded with the first token.
  */
 export function signatureCheck(keys: KeySet): SignatureCheck {
-  let loading: Promise<Jose> | undefined;
+  // Kept, as import() of a module that is loaded costs 17 us on Deno 2.1 all the same.
+  const loadJose = loadOnce<Jose>(() => import("./jose.ts"));
   let resolved: { readonly from: JsonWebKeySet; readonly findKey: ReturnType<Jose["createLocalJWKSet"]> } | undefined;
 
   async function tryKeys(token: string): Promise<Verdict> {
     const from = keys.current;
     if (!from) return "unknown_key";
-    // Kept, as import() of a module that is loaded costs 17 us on Deno 2.1 all the same.
-    const jose = await (loading ??= import("./jose.ts"));
+    const jose = await loadJose();
     try {
       // A new set means new keys, and forgets what was imported of the old one.
       if (resolved?.from !== from) resolved = { from, findKey: jose.createLocalJWKSet(from as unknown as JoseKeySet) };

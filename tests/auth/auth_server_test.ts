@@ -1,5 +1,6 @@
 import { assert, assertEquals } from "@std/assert";
 import type { ErrorCode } from "../../shared/protocol/codes.ts";
+import { log } from "../../shared/telemetry/log.ts";
 import { type AuthStandIn, startAuthStandIn } from "./auth_stand_in.ts";
 import { authenticatorOf, START } from "./authenticator_of.ts";
 import { assertRefused, claimsOf, signSymmetric, USER_ID } from "./tokens.ts";
@@ -92,6 +93,15 @@ Deno.test("verify() is auth_unavailable when no Auth server listens", async () =
   await auth[Symbol.asyncDispose]();
   const token = await signSymmetric(claimsForBoth(auth));
   assertRefused(await authenticatorOf(auth).verify(token), "auth_unavailable", token);
+});
+
+Deno.test("verify() is auth_unavailable, and not rejected, where no client of the Auth server can be made", async () => {
+  await using auth = startAuthStandIn();
+  const { verify } = authenticatorOf(auth, { supabaseUrl: "no address" });
+  const token = await signSymmetric(claimsForBoth(auth, { iss: "no address/auth/v1" }));
+  const before = log.written.error;
+  for (let i = 0; i < 2; i++) assertRefused(await verify(token), "auth_unavailable", token);
+  assertEquals(log.written.error - before, 2);
 });
 
 Deno.test("verify() bounds the calls a flood of forged HS256 tokens can cause at a time", async () => {
