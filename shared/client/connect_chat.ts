@@ -4,6 +4,7 @@ import { type Clock, systemClock } from "./clock.ts";
 import type { SocketConstructor } from "./link.ts";
 import { OUTBOX_LIMITS, type OutboxLimits } from "./outbox.ts";
 import { memoryStorage, type OutboxStorage } from "./outbox_storage.ts";
+import { randomId } from "./random_id.ts";
 import type { TokenSource } from "./transport.ts";
 import { type NetworkWatch, pageWatch } from "./watch_network.ts";
 
@@ -38,7 +39,7 @@ export interface ChatOptions {
   readonly network?: NetworkWatch;
   /** From 0 to 1, for the waits between tries. */
   readonly random?: () => number;
-  /** Makes ids of messages and of this client's session; default `crypto.randomUUID`. */
+  /** Makes ids of messages and of this client's session; default 32 random hex digits. */
   readonly newId?: () => string;
 }
 
@@ -60,7 +61,7 @@ export interface ChatOptions {
  * @throws {TypeError} for a `url` that is none.
  */
 export function connectChat(options: ChatOptions): Chat {
-  const newId = options.newId ?? (() => crypto.randomUUID());
+  const newId = options.newId ?? randomId;
   const session = newId();
   // Here rather than at each connection, where it would look like a network that fails.
   chatUrl(options.url, { token: "", session });

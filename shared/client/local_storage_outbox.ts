@@ -18,7 +18,10 @@ export function localStorageOutbox(
   return {
     load() {
       const keys = Array.from({ length: storage.length }, (_, i) => storage.key(i) ?? "");
-      return keys.filter((key) => key.startsWith(prefix)).flatMap((key) => parseEntry(storage.getItem(key)));
+      return keys.filter((key) => key.startsWith(prefix)).flatMap((key) =>
+        // The keys of another address may begin as these do.
+        parseEntry(storage.getItem(key)).filter(({ frame }) => key === prefix + frame.client_id)
+      );
     },
     put: (entry) => storage.setItem(prefix + entry.frame.client_id, JSON.stringify(entry)),
     remove: (clientId) => storage.removeItem(prefix + clientId),

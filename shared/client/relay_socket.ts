@@ -1,6 +1,7 @@
 import { retryAfter } from "../protocol/codes.ts";
 import { HAND_OVER_FRAME, HAND_OVER_PARAMETER, SESSION_PARAMETER } from "../protocol/relay_frames.ts";
 import { backoffDelayMs } from "./backoff_delay_ms.ts";
+import { randomId } from "./random_id.ts";
 
 /** Where a `RelaySocket` goes, and with whose token. */
 export interface RelaySocketOptions {
@@ -425,7 +426,7 @@ function relayUrl(url: string | URL, relay: string | URL | undefined, { isSessio
     for (const [name, value] of own.searchParams) through.searchParams.append(name, value);
   }
   if (isSession) {
-    if (!through.searchParams.has(SESSION_PARAMETER)) through.searchParams.set(SESSION_PARAMETER, newSessionId());
+    if (!through.searchParams.has(SESSION_PARAMETER)) through.searchParams.set(SESSION_PARAMETER, randomId());
     through.searchParams.set(HAND_OVER_PARAMETER, "announced");
   }
   through.protocol = through.protocol.replace(/^http/, "ws");
@@ -436,11 +437,6 @@ function relayUrl(url: string | URL, relay: string | URL | undefined, { isSessio
 function copyError(event: Event): Event {
   const { message, error } = event as Partial<ErrorEvent>;
   return message === undefined ? new Event("error") : new ErrorEvent("error", { message, error });
-}
-
-/** Not by `randomUUID`, which pages without TLS do not have. */
-function newSessionId(): string {
-  return [...crypto.getRandomValues(new Uint8Array(16))].map((byte) => byte.toString(16).padStart(2, "0")).join("");
 }
 
 /** As `send` takes them: what changes later does not change what was sent. */

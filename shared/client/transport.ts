@@ -131,14 +131,16 @@ export class Transport {
 
   /** Goes on with a fresh token. */
   refresh(): Promise<ChatServerFrame> {
-    return mayBeIgnored(this.#fetchToken("refresh").then((jwt) => this.ask({ type: "refresh", jwt })));
+    const closed = this.#closedError();
+    const token = closed === undefined ? this.#fetchToken("refresh") : Promise.reject(closed);
+    return mayBeIgnored(token.then((jwt) => this.ask({ type: "refresh", jwt })));
   }
 
   /** Joins a room beside that of the connection, here and on every later connection. */
   join(room: string): Promise<ChatServerFrame> {
     this.#rooms.left.delete(room);
     const joined = this.ask({ type: "join", room }).then((answer) => {
-      if (room !== this.#rooms.room) this.#rooms.joined.add(room);
+      if (room !== this.#rooms.room && !this.#rooms.left.has(room)) this.#rooms.joined.add(room);
       return answer;
     });
     return mayBeIgnored(joined);

@@ -8,6 +8,7 @@ import {
   type OutgoingFrame,
 } from "../client/mod.ts";
 import { mayBeIgnored } from "../client/may_be_ignored.ts";
+import { randomId } from "../client/random_id.ts";
 import { MessageLog, type ShownMessage } from "./message_log.ts";
 import { UnreadCount } from "./unread_count.ts";
 
@@ -147,14 +148,14 @@ export class RoomView {
 
   /** Sends a message, which shows at once. Rejects as `Chat.send` does; what then shows in the list as well may be left alone. */
   readonly send = (message: RoomMessage | string): Promise<AckFrame> => {
-    const { client_id = crypto.randomUUID(), ...rest } = typeof message === "string" ? { body: message } : message;
+    const { client_id = randomId(), ...rest } = typeof message === "string" ? { body: message } : message;
     const { room } = this;
     return this.#post({ type: "chat", client_id, ...(room !== undefined && { room }), ...rest });
   };
 
   /** Sends a direct message to a user. It shows here only where the view is one of all rooms. */
   readonly dm = (to: string, message: Omit<RoomMessage, "reply_to"> | string): Promise<AckFrame> => {
-    const { client_id = crypto.randomUUID(), ...rest } = typeof message === "string" ? { body: message } : message;
+    const { client_id = randomId(), ...rest } = typeof message === "string" ? { body: message } : message;
     return this.#post({ type: "dm", to, client_id, ...rest });
   };
 

@@ -747,6 +747,40 @@ Deno.test("a room that was left, and the own one that was joined, are joined by 
   ]);
 });
 
+Deno.test("a room that is left before its join was answered is joined by no later connection", async () => {
+  using net = await fakeNet();
+  net.socket.greet(0);
+  const joined = net.chat.join("den");
+  net.chat.leave("den");
+  net.socket.say(enter("den", 7, { ref: "join 1" }));
+  await joined;
+  // The answer to the leave is lost.
+  net.socket.drop(1006);
+  await net.pass(500);
+  net.socket.greet(0, { resumed: true });
+  assertEquals(net.socket.sentOf("join"), []);
+});
+
+Deno.test("a client that is closed asks for no token", async () => {
+  const net = await fakeNet();
+  net.chat.close();
+  assertEquals((await assertRejects(() => net.chat.refresh(), ChatError)).code, "closed");
+  assertEquals(net.reasons, ["initial"]);
+});
+
+Deno.test("ids are made on pages without TLS too, which have no randomUUID", async () => {
+  Object.defineProperty(crypto, "randomUUID", { value: undefined, configurable: true });
+  try {
+    using net = await fakeNet();
+    net.socket.greet(0);
+    net.chat.send({ body: "hi" });
+    const ids = [net.socket.query.get("session"), net.socket.sentOf("chat")[0]!.client_id];
+    assert(ids[0] !== ids[1] && ids.every((id) => /^[0-9a-f]{32}$/.test(id as string)), ids.join(" "));
+  } finally {
+    Reflect.deleteProperty(crypto, "randomUUID");
+  }
+});
+
 Deno.test("stream() gives the events from its call on, to several readers, and ends with the client", async () => {
   using net = await fakeNet();
   net.socket.greet(0);

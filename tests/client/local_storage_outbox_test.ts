@@ -15,6 +15,8 @@ Deno.test("localStorageOutbox() keeps what was put until it is removed, for one 
   ann().put(entry("b", 3));
   localStorageOutbox("https://x.co/chat", "bob", storage).put(entry("c", 1));
   localStorageOutbox("https://y.co/chat", "ann", storage).put(entry("d", 1));
+  // Their keys begin as Ann's do.
+  localStorageOutbox("https://x.co/chat:8", "ann", storage).put(entry("e", 1));
   assertEquals(ann().load().toSorted((x, y) => x.order - y.order), [entry("a", 1), entry("b", 3)]);
   ann().remove("a");
   ann().remove("never there");
