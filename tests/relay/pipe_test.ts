@@ -1,5 +1,6 @@
 import { assert, assertEquals, assertMatch, assertStringIncludes } from "@std/assert";
 import fc from "fast-check";
+import type { Interceptor, PipeEnds } from "../../shared/relay/interceptor.ts";
 import { eventually } from "../support/eventually.ts";
 import { CLOSE, encodeFrame, type RawSocket } from "../support/raw_socket.ts";
 import type { Frame } from "../support/socket.ts";
@@ -455,4 +456,66 @@ Deno.test("10,000 random frames pass as they are, and leave nothing behind", asy
   await relay.idle();
   assertEquals([relay.errors, relay.failures], [[], []]);
   assertStringIncludes(JSON.stringify(await relay.health()), `"status":"ok"`);
+});
+
+/** An interceptor that lets everything pass, but for what it does otherwise. */
+function passing(own: Partial<Interceptor>, joined: (ends: PipeEnds) => void = () => {}): Interceptor {
+  let ends: PipeEnds;
+  return {
+    joined(given) {
+      ends = given;
+      joined(ends);
+      ends.dial();
+    },
+    fromClient: (data) => ends.toUpstream(data),
+    fromUpstream: (data) => ends.toClient(data),
+    upstreamLost: () => false,
+    drain: (ready) => ready(),
+    left: () => {},
+    ...own,
+  };
+}
+
+Deno.test("an interceptor that throws at a frame of the upstream ends its own pipe, and no other", async () => {
+  await using upstream = startStandIn();
+  const fromUpstream = () => {
+    throw new Error("odd");
+  };
+  let isFirst = true;
+  await using relay = startRelay([{ url: upstream.socketUrl }], {
+    intercept: () => passing(isFirst ? { fromUpstream } : {}),
+  });
+  await using odd = await relay.connect();
+  await upstream.next();
+  isFirst = false;
+  await using other = await relay.connect();
+  odd.send("frame");
+  assertEquals(await odd.closed, { code: 1011, reason: "internal: The session failed" });
+  other.send("frame");
+  assertEquals(await other.next(), "frame");
+  assertEquals(relay.failures.length, 1);
+});
+
+Deno.test("an interceptor hears of each upstream that cannot be had again, and the client of the last alone", async () => {
+  let dials = 0;
+  using upstream = startRawUpstream(async (connection, request) => {
+    if (dials++ > 0) return await refuseHandshake(503)(connection);
+    await acceptHandshake(connection, request);
+    await writeAll(connection, Uint8Array.of(0x80 | CLOSE, 2, 1011 >> 8, 1011 & 0xff));
+  });
+  const lost: [number, string][] = [];
+  let dial: () => void;
+  const upstreamLost = (code: number, reason: string) => {
+    lost.push([code, reason]);
+    if (lost.length === 3) return false;
+    setTimeout(() => dial(), 0);
+    return true;
+  };
+  await using relay = startRelay([{ url: upstream.socketUrl }], {
+    intercept: () => passing({ upstreamLost }, (ends) => dial = () => ends.dial()),
+  });
+  await using client = await relay.connect();
+  const refused = '"up" refused the connection with status 503';
+  assertEquals(await client.closed, { code: 4502, reason: `upstream_failed: ${refused}` });
+  assertEquals(lost, [[1011, ""], [1006, refused], [1006, refused]]);
 });

@@ -1,7 +1,9 @@
 import { createAuthenticator } from "../../shared/auth/mod.ts";
 import type { ServeOptions } from "../../shared/connection/mod.ts";
 import { createRelay, type RelayOptions } from "../../shared/relay/create_relay.ts";
+import type { Interceptor } from "../../shared/relay/interceptor.ts";
 import { defineUpstream, type UpstreamDefinition } from "../../shared/relay/upstream.ts";
+import { ok } from "../../shared/protocol/result.ts";
 import { claimsOf, makeKey, sign } from "../auth/tokens.ts";
 import { type Kernel, startKernel } from "../connection/kernel.ts";
 import type { SocketOpening, TestSocket } from "../support/socket.ts";
@@ -35,12 +37,14 @@ export interface TestRelay extends Omit<Kernel, "connect"> {
 /** What differs from the defaults. */
 export interface TestRelayOptions extends Pick<RelayOptions, "limits" | "metrics" | "missing"> {
   readonly sockets?: ServeOptions;
+  /** What stands in the pipe of a client; default nothing. */
+  readonly intercept?: () => Interceptor;
 }
 
 /** Starts a relay to upstreams; one without a name is called `up`. */
 export function startRelay(
   upstreams: readonly (Omit<UpstreamDefinition, "name"> & { name?: string })[],
-  { sockets, ...options }: TestRelayOptions = {},
+  { sockets, intercept, ...options }: TestRelayOptions = {},
 ): TestRelay {
   const failures: string[] = [];
   let handler: ReturnType<typeof createRelay> | undefined;
@@ -49,7 +53,10 @@ export function startRelay(
       ...options,
       authenticator,
       processes,
-      upstreams: upstreams.map((definition) => defineUpstream({ name: "up", ...definition })),
+      upstreams: upstreams.map((definition) => ({
+        ...defineUpstream({ name: "up", ...definition }),
+        ...intercept && { intercept: () => ok(intercept()) },
+      })),
       onFailure: (line) => failures.push(line),
     });
     return handler(request, context);

@@ -353,6 +353,23 @@ Deno.test("a client whose upstream is lost time and again is closed", async () =
   assertEquals((await client.socket.closed).code, 4502);
 });
 
+Deno.test("a conversation outlives an upstream that is lost while it is rebuilt there", async () => {
+  await using isolates = await startIsolates();
+  await using client = await isolates.start().talk();
+  await configure(client);
+  await client.ask("hello");
+  const [first] = isolates.openAi.sessions;
+  for (let lost = 1; lost <= 2; lost++) {
+    const rebuilding = eventually("the next is dialled", () => isolates.openAi.sessions[lost], { everyMs: 1 });
+    if (lost === 1) first!.close(1011, "lost");
+    (await rebuilding).drop();
+  }
+  await eventually("another is dialled", () => isolates.openAi.sessions.length === 4);
+  await client.ask("and now?");
+  assertEquals(isolates.upstream().transcript.slice(-1), ['assistant: Answer 2: I heard "and now?".']);
+  assertEquals(client.all("session.created").length, 1);
+});
+
 Deno.test("what the client asked of an upstream that was lost is asked of the next", async () => {
   await using isolates = await startIsolates();
   await using client = await isolates.start().talk();
