@@ -21,7 +21,8 @@ export interface PipeEnds {
 
 /**
  * What stands between both sides of one pipe, sees every frame and decides what goes on. Without one, frames pass as they
- * are. Its methods are called in the order of what happened, and none after `left`.
+ * are. Its methods are called in the order of what happened, and after `left` only those by which an upstream that is kept
+ * is heard: `parting`, `fromUpstream` and `upstreamLost`.
  */
 export interface Interceptor {
   /** The client has joined. Nothing is dialled until it says so. */
@@ -37,6 +38,12 @@ export interface Interceptor {
   upstreamLost(code: number, reason: string): boolean;
   /** The isolate ends: calls `ready` once the client may go to another, which it has to in the end. */
   drain(ready: () => void): void;
+  /**
+   * The upstream is about to be closed from this side, with the client there or gone. Where something that it has still to say
+   * matters, this gives a promise, and the upstream is kept until that has settled, which has to be soon; `send` reaches it at
+   * once. Nothing else goes to either side from then on.
+   */
+  parting?(send: (data: FrameData) => void): Promise<void> | undefined;
   /** The client is gone, or the pipe was ended; called once, whatever happened before. */
   left(departure: Departure): void;
 }

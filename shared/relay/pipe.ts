@@ -118,8 +118,7 @@ export class Pipe {
     this.#toClient?.clear();
     const upstream = this.#upstream;
     if (upstream === undefined || !this.#isOpen) return self.exit();
-    upstream.socket.onmessage = null;
-    upstream.socket.onclose = upstream.socket.onerror = () => self.exit();
+    listenOn(upstream.socket, this.#interceptor, () => self.exit());
     this.#after(this.#limits.lingerMs, () => self.exit());
     upstream.outlet.end(() => {
       this.#hangUp(closeForUpstream(message));
@@ -161,10 +160,10 @@ export class Pipe {
   }
 
   #leaveInterceptor(message: Pick<LeaveMessage, "reason" | "close">): void {
+    if (this.#hasLeft) return;
     this.#hasLeft = true;
     const { reason, close } = message;
     this.#interceptor?.left({ reason, ...close && { close }, isDrained: this.#toClient?.isEmpty ?? true });
-    this.#interceptor = undefined;
   }
 
   #dial(): void {
@@ -296,13 +295,28 @@ export class Pipe {
       socket.onclose =
       socket.onerror =
         null;
-    closeSocket(socket, closing);
+    const isOpen = socket.readyState === WebSocket.OPEN;
+    const heard = isOpen ? this.#interceptor?.parting?.((data) => socket.send(data)) : undefined;
+    if (heard === undefined) return closeSocket(socket, closing);
+    listenOn(socket, this.#interceptor);
+    void heard.finally(() => closeSocket(socket, closing));
   }
 
   #after(delayMs: number, action: () => void): void {
     clearTimeout(this.#timer);
     this.#timer = setTimeout(action, delayMs);
   }
+}
+
+/** What the upstream of a pipe that ends has still to say goes to nobody but the interceptor. */
+function listenOn(socket: WebSocket, interceptor: Interceptor | undefined, closed = () => {}): void {
+  const lost = (code: number, reason: string) => {
+    interceptor?.upstreamLost(code, reason);
+    closed();
+  };
+  socket.onmessage = ({ data }) => interceptor?.fromUpstream(data);
+  socket.onclose = ({ code, reason }) => lost(code, reason);
+  socket.onerror = () => lost(1006, "");
 }
 
 function closeSocket(socket: WebSocket, { code, reason }: Closing): void {

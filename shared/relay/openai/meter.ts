@@ -19,6 +19,10 @@ export const LEASE_MS = 60_000;
 export const RENEW_EVERY_MS = 20_000;
 /** How long the end of a response may wait for the database, in milliseconds; its usage is stored all the same. */
 export const MAX_HELD_MS = 2_000;
+/** How long an upstream that is let go of may take to say what its last responses have used, in milliseconds. */
+export const MAX_PARTING_MS = 5_000;
+/** When the last usage of a session is tried to be stored again, in milliseconds. */
+const RETRY_MS = [100, 400, 1_500, 5_000];
 
 /**
  * Meters the sessions of this isolate: what they use goes to the store, and who has used up the budget is stopped, at the
@@ -26,8 +30,10 @@ export const MAX_HELD_MS = 2_000;
  * he may is refused another (4429). Where the store is out of reach nobody begins (1013), and sessions end once their
  * leases have run out.
  *
- * A client is told of the end of a response once its usage is stored, or after `MAX_HELD_MS`. What could not be stored waits,
- * in order, for the next call that gets through; it is lost with the isolate.
+ * Usage is stored as soon as the upstream tells of it, whoever is still there to hear that: a response that is under way when
+ * its client leaves is cancelled, and the upstream is heard out. A client is told of the end of a response once its usage is
+ * stored, or after `MAX_HELD_MS`. What could not be stored waits, in order, for the next call that gets through; it is lost
+ * with the isolate.
  */
 export class Meter {
   readonly #options: MeterOptions;
@@ -82,6 +88,11 @@ export class Meter {
       this.#timer = undefined;
     }
     await this.#store();
+    for (const delayMs of RETRY_MS) {
+      if (this.#waiting.length === 0) break;
+      await new Promise((resolve) => setTimeout(resolve, delayMs));
+      await this.#store();
+    }
     await this.#end(session);
   }
 
@@ -146,15 +157,30 @@ interface MeterOfSession {
 }
 
 class MeteredSession implements Stage {
-  readonly serverEvents: ReadonlySet<string> = new Set([...USAGE_EVENTS, "session.created", "session.updated"]);
+  readonly serverEvents: ReadonlySet<string> = new Set(USAGE_EVENTS);
+  readonly arrivals: ReadonlySet<string> = new Set([
+    ...USAGE_EVENTS,
+    "session.created",
+    "session.updated",
+    "response.created",
+    "input_audio_buffer.committed",
+    "conversation.item.input_audio_transcription.failed",
+  ]);
   readonly lease: SessionLease;
   readonly #meter: MeterOfSession;
   readonly #model: string;
   #transcriptionModel = "";
+  /** The responses that are under way, and the items that are being transcribed: what they use is still to be told. */
+  readonly #responses = new Set<unknown>();
+  readonly #transcribed = new Set<unknown>();
+  #onHeard: (() => void) | undefined;
+  #heard: Promise<void> | undefined;
+  /** What is being stored, by the response or item whose end waits for it on the way to the client. */
+  readonly #recording = new Map<string, Promise<void>>();
   #output: StageOutput | undefined;
   /** Why it was stopped while the end of a response was held back. */
   #stopped: ErrorCode | undefined;
-  #isHolding = false;
+  #timer: ReturnType<typeof setTimeout> | undefined;
   #isClosed = false;
 
   constructor({ userId, sessionId, model }: SessionInfo, meter: MeterOfSession) {
@@ -174,34 +200,91 @@ class MeteredSession implements Stage {
     if (refusal !== undefined) this.stop(refusal);
   }
 
-  async fromUpstream(event: RealtimeEvent, output: StageOutput): Promise<Passed> {
-    if (event.type.startsWith("session.")) {
-      this.#transcriptionModel = transcriptionModelOf(event) ?? this.#transcriptionModel;
-      return event;
+  arrived(event: RealtimeEvent): void {
+    switch (event.type) {
+      case "session.created":
+      case "session.updated":
+        this.#transcriptionModel = transcriptionModelOf(event) ?? this.#transcriptionModel;
+        break;
+      case "response.created":
+        this.#responses.add(responseIdOf(event));
+        break;
+      case "input_audio_buffer.committed":
+        if (this.#transcriptionModel !== "") this.#transcribed.add(event.item_id);
+        break;
+      default:
+        this.#ended(event);
     }
-    const usage = usageOf(event, { response: this.#model, transcription: this.#transcriptionModel });
-    if (usage === undefined) return event;
-    this.#isHolding = true;
-    await this.#meter.record(this, usage);
-    this.#isHolding = false;
-    if (this.#stopped === undefined) return event;
-    // What was paid for is told before the end.
-    output.toClient(event);
-    this.stop(this.#stopped);
+  }
+
+  fromUpstream(event: RealtimeEvent, output: StageOutput): Passed | Promise<Passed> {
+    const recording = this.#recording.get(endOf(event));
+    return recording === undefined ? event : recording.then(() => this.#told(event, output));
+  }
+
+  upstreamLost(): void {
+    this.#responses.clear();
+    this.#transcribed.clear();
+    this.#onHeard?.();
+    this.#heard = undefined;
+  }
+
+  parting(send: (event: RealtimeEvent) => void): Promise<void> | undefined {
+    for (const id of this.#responses) send({ type: "response.cancel", response_id: id });
+    return this.#heardAll();
   }
 
   async close(): Promise<void> {
     this.#isClosed = true;
     this.#output = undefined;
+    clearTimeout(this.#timer);
+    await this.#heardAll();
     await this.#meter.leave(this);
   }
 
-  /** Tells the client why, and ends both sides. */
+  /** Tells the client why, and ends both sides; what was paid for is told before that, if that is soon. */
   stop(code: ErrorCode): void {
     this.#stopped = code;
+    if (this.#recording.size === 0) this.#stop(code);
+    else this.#timer ??= setTimeout(() => this.#stop(code), MAX_HELD_MS);
+  }
+
+  #ended(event: RealtimeEvent): void {
+    const usage = usageOf(event, { response: this.#model, transcription: this.#transcriptionModel });
+    if (usage !== undefined) this.#recording.set(endOf(event), this.#meter.record(this, usage));
+    if (event.type === "response.done") this.#responses.delete(responseIdOf(event));
+    else this.#transcribed.delete(event.item_id);
+    if (this.#owes === 0) this.#onHeard?.();
+  }
+
+  #told(event: RealtimeEvent, output: StageOutput): Passed {
+    this.#recording.delete(endOf(event));
+    if (this.#stopped === undefined) return event;
+    output.toClient(event);
+    this.stop(this.#stopped);
+  }
+
+  get #owes(): number {
+    return this.#responses.size + this.#transcribed.size;
+  }
+
+  /** Settles once the upstream has told what all has used, or may take no longer; `undefined` where it has. */
+  #heardAll(): Promise<void> | undefined {
+    if (this.#owes === 0) return undefined;
+    return this.#heard ??= new Promise((resolve) => {
+      const timer = setTimeout(resolve, MAX_PARTING_MS);
+      this.#onHeard = () => {
+        clearTimeout(timer);
+        resolve();
+      };
+    });
+  }
+
+  #stop(code: ErrorCode): void {
     const output = this.#output;
-    if (this.#isHolding || output === undefined) return;
+    if (output === undefined) return;
     this.#output = undefined;
+    clearTimeout(this.#timer);
     const message = MESSAGES[code] ?? ERROR_CODES[code].title;
     const type = code === "store_unavailable" ? "server_error" : "insufficient_quota";
     output.toClient(refusalEvent({ type, code, message: `${message}.` }));
@@ -218,4 +301,13 @@ function transcriptionModelOf({ session }: RealtimeEvent): string | undefined {
   const { audio } = (session ?? {}) as { audio?: { input?: { transcription?: { model?: unknown } | null } } };
   const model = audio?.input?.transcription?.model;
   return typeof model === "string" ? model : undefined;
+}
+
+function responseIdOf({ response }: RealtimeEvent): unknown {
+  return (response as { id?: unknown } | null | undefined)?.id;
+}
+
+/** Names what has ended by one of `USAGE_EVENTS`. */
+function endOf(event: RealtimeEvent): string {
+  return `${event.type} ${event.type === "response.done" ? responseIdOf(event) : event.item_id}`;
 }

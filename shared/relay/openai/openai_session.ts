@@ -88,6 +88,8 @@ export class OpenAiSession implements Interceptor {
   /** Where in the lane to the client the stages begin, behind what waits to be recorded. */
   readonly #firstStage: number;
   readonly #beforeStart: FrameQueue;
+  /** The stages that hear of events as they come in. */
+  readonly #listeners: readonly Stage[];
   #ends: PipeEnds | undefined;
   /** How the texts begin of the server's events that nobody here wants to see, as far as the last one tells. */
   #unseen: string | undefined;
@@ -115,6 +117,7 @@ export class OpenAiSession implements Interceptor {
     const { stages, recorder, limits } = this.#options = options;
     this.#recorder = recorder;
     this.#firstStage = recorder === undefined ? 0 : 1;
+    this.#listeners = stages.filter(({ arrived }) => arrived !== undefined);
     this.#beforeStart = new FrameQueue(limits.maxQueuedFrames, limits.maxQueuedBytes);
     const lane = { ...limits, failed: (cause: unknown) => this.#failed(cause) };
     const outputs = stages.map((_, index) => this.#outputOf(index));
@@ -161,7 +164,7 @@ export class OpenAiSession implements Interceptor {
   }
 
   fromUpstream(data: FrameData): void {
-    if (this.#phase === "over") return;
+    if (this.#phase === "over") return this.#hearOut(data);
     if (this.#isUnseen(data)) return this.#ends?.toClient(data);
     try {
       this.#hear(data);
@@ -174,6 +177,7 @@ export class OpenAiSession implements Interceptor {
     let frame = typeof data === "string" ? EventFrame.ofServer(data) : undefined;
     if (frame?.type === "error") frame = EventFrame.ofServer(this.#options.redact(frame.text));
     if (frame === undefined) return this.#ends?.toClient(data);
+    this.#arrived(frame);
     if (frame.type === AUDIO_DELTA) this.#recorder?.measureAudio(frame.text);
     else if (frame.type === "response.done") this.#lost = 0;
     if (this.#rebuild !== undefined && this.#answers(this.#rebuild, frame)) return;
@@ -185,6 +189,7 @@ export class OpenAiSession implements Interceptor {
   }
 
   upstreamLost(code: number, reason: string): boolean {
+    for (const stage of this.#options.stages) stage.upstreamLost?.();
     const recorder = this.#recorder;
     if (recorder === undefined || (this.#phase !== "live" && this.#phase !== "rebuilding")) return false;
     if (!GOES_ON.has(code) || ++this.#lost > MAX_LOST) return false;
@@ -217,6 +222,16 @@ export class OpenAiSession implements Interceptor {
     if (this.#recorder !== undefined) closing.push(this.#recorder.end({ remove: isOver, told }));
     this.#options.waitUntil(Promise.allSettled(closing).then(() => {}));
     this.#options.onEnd?.();
+  }
+
+  parting(send: (data: FrameData) => void): Promise<void> | undefined {
+    const awaited = this.#options.stages.flatMap((stage) =>
+      stage.parting?.((event) => send(JSON.stringify(event))) ?? []
+    );
+    if (awaited.length === 0) return undefined;
+    const heard = Promise.all(awaited).then(() => {});
+    this.#options.waitUntil(heard);
+    return heard;
   }
 
   /** Another connection goes on with the conversation. */
@@ -281,6 +296,21 @@ export class OpenAiSession implements Interceptor {
   #isUnseen(data: FrameData): boolean {
     return this.#unseen !== undefined && typeof data === "string" && data.startsWith(this.#unseen) &&
       this.#down.isIdle;
+  }
+
+  #arrived(frame: EventFrame): void {
+    for (const stage of this.#listeners) if (stage.arrivals?.has(frame.type)) stage.arrived!(frame.event);
+  }
+
+  /** An upstream whose session is over has something to say. */
+  #hearOut(data: FrameData): void {
+    const frame = typeof data === "string" ? EventFrame.ofServer(data) : undefined;
+    if (frame === undefined) return;
+    try {
+      this.#arrived(frame);
+    } catch {
+      // It is no event after all, and there is nothing left that could fail.
+    }
   }
 
   #passesUnseen(type: string): boolean {

@@ -56,6 +56,8 @@ export interface RebuiltConversation {
 export interface Stage {
   /** The types of server events that `fromUpstream` is to see; all others pass it unparsed. Never those of audio. */
   readonly serverEvents: ReadonlySet<string>;
+  /** The types of server events that `arrived` is to see; never those of deltas. */
+  readonly arrivals?: ReadonlySet<string>;
   /** The session begins: nothing passes in any direction, and the upstream is not dialled, before this has settled. */
   open?(output: StageOutput): void | Promise<void>;
   /**
@@ -65,6 +67,18 @@ export interface Stage {
   rebuilt?(conversation: RebuiltConversation, output: StageOutput): void;
   fromClient?(event: RealtimeEvent, output: StageOutput): Passed | Promise<Passed>;
   fromUpstream?(event: RealtimeEvent, output: StageOutput): Passed | Promise<Passed>;
+  /**
+   * An event has come from the upstream. Called at once, whatever other stages take their time for, so that it is before any
+   * of them sees the event; and also once the client is gone, while the upstream is kept.
+   */
+  arrived?(event: RealtimeEvent): void;
+  /** The upstream broke off, and what was under way there is lost. */
+  upstreamLost?(): void;
+  /**
+   * The upstream is about to be closed, before `close` or after it. Where it has still to say what has to be heard by `arrived`,
+   * this gives a promise, and the upstream is kept until that settles; `send` reaches it at once, past all stages.
+   */
+  parting?(send: (event: RealtimeEvent) => void): Promise<void> | undefined;
   /** The session is over, or passes to another isolate; called once, also where `open` failed. */
   close?(): void | Promise<void>;
 }

@@ -41,6 +41,7 @@ export function driveStage(
       pass(upstream, stage.fromClient ? await stage.fromClient(event, output) : event);
     },
     async fromUpstream(event) {
+      if (stage.arrivals?.has(event.type)) stage.arrived!(event);
       const isWanted = stage.fromUpstream && stage.serverEvents.has(event.type);
       pass(client, isWanted ? await stage.fromUpstream!(event, output) : event);
     },

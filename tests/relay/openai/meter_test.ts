@@ -1,7 +1,14 @@
 import { assert, assertEquals } from "@std/assert";
 import { type Clock, install } from "@sinonjs/fake-timers";
 import { memoryUsageStore } from "../../../shared/relay/openai/memory_usage_store.ts";
-import { LEASE_MS, MAX_HELD_MS, Meter, type MeterOptions, RENEW_EVERY_MS } from "../../../shared/relay/openai/meter.ts";
+import {
+  LEASE_MS,
+  MAX_HELD_MS,
+  MAX_PARTING_MS,
+  Meter,
+  type MeterOptions,
+  RENEW_EVERY_MS,
+} from "../../../shared/relay/openai/meter.ts";
 import type { RealtimeEvent } from "../../../shared/relay/openai/stage.ts";
 import { DEFAULT_WEIGHTS } from "../../../shared/relay/openai/usage.ts";
 import type { UsageLimits, UsageStore } from "../../../shared/relay/openai/usage_store.ts";
@@ -273,5 +280,85 @@ Deno.test("metering: events without usage pass at once, as the object they came 
   const failed = { type: "response.done", response: { id: "r", status: "failed", usage: null } };
   await session.fromUpstream(failed);
   assert(session.client[0] === failed);
+  await session.stage.close?.();
+});
+
+Deno.test("metering: what could not be stored when the last session leaves is tried again, before it is over", async () => {
+  using clock = fakeTime();
+  const { state, store, records } = brittleStore();
+  const { meter } = createMeter({ store });
+  const session = await startSession(meter);
+  state.isDown = true;
+  await session.fromUpstream(done(1));
+  let isOver = false;
+  const closing = Promise.resolve(session.stage.close?.()).then(() => isOver = true);
+  await clock.tickAsync(600);
+  assertEquals([isOver, records.size], [false, 0]);
+  state.isDown = false;
+  await clock.tickAsync(10_000);
+  await closing;
+  assertEquals(records.size, 1);
+});
+
+Deno.test("metering: a store that stays out of reach holds a session that is over for some seconds only", async () => {
+  using clock = fakeTime();
+  const { state, store } = brittleStore();
+  const { meter } = createMeter({ store });
+  const session = await startSession(meter);
+  state.isDown = true;
+  await session.fromUpstream(done(1));
+  const closing = session.stage.close?.();
+  await clock.tickAsync(10_000);
+  await closing;
+});
+
+Deno.test("metering: an upstream that is let go of is told to stop, and heard until it has told what all used", async () => {
+  const { meter } = createMeter();
+  const { stage, fromUpstream } = await startSession(meter);
+  await fromUpstream({ type: "session.updated", session: { audio: { input: { transcription: { model: "w" } } } } });
+  await fromUpstream({ type: "input_audio_buffer.committed", item_id: "item_1" });
+  await fromUpstream({ type: "response.created", response: { id: "resp_1" } });
+  await fromUpstream({ type: "response.created", response: { id: "resp_2" } });
+  await fromUpstream(done(1, "resp_1"));
+  const sent: RealtimeEvent[] = [];
+  let isHeard = false;
+  const heard = stage.parting?.((event) => sent.push(event))?.then(() => isHeard = true);
+  assertEquals(sent, [{ type: "response.cancel", response_id: "resp_2" }]);
+  await fromUpstream(done(1, "resp_2"));
+  assertEquals(isHeard, false);
+  await fromUpstream({ type: "conversation.item.input_audio_transcription.failed", item_id: "item_1" });
+  await heard;
+  assertEquals(stage.parting?.(() => {}), undefined);
+  await stage.close?.();
+});
+
+Deno.test("metering: an upstream that says nothing more, or is gone, is not waited for", async () => {
+  using clock = fakeTime();
+  const { meter } = createMeter();
+  const [silent, gone] = [await startSession(meter), await startSession(meter)];
+  for (const { fromUpstream } of [silent, gone]) {
+    await fromUpstream({ type: "response.created", response: { id: "resp_1" } });
+  }
+  let isHeard = false;
+  const heard = silent.stage.parting?.(() => {})?.then(() => isHeard = true);
+  await clock.tickAsync(MAX_PARTING_MS - 1);
+  assertEquals(isHeard, false);
+  await clock.tickAsync(1);
+  await heard;
+  gone.stage.upstreamLost?.();
+  assertEquals(gone.stage.parting?.(() => {}), undefined);
+  for (const { stage } of [silent, gone]) await stage.close?.();
+});
+
+Deno.test("metering: usage counts when it arrives, and ends the session of a client that is never told of it", async () => {
+  using clock = fakeTime();
+  const store = memoryUsageStore();
+  const { meter } = createMeter({ store, limits: { dailyBudget: 10, maxSessions: null } });
+  const session = await startSession(meter);
+  session.stage.arrived?.(done(10));
+  await clock.tickAsync(MAX_HELD_MS - 1);
+  assertEquals([store.records.size, session.ended.length], [1, 0]);
+  await clock.tickAsync(1);
+  assertEquals(session.ended[0]?.[0], 4402);
   await session.stage.close?.();
 });
