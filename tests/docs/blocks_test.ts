@@ -47,7 +47,7 @@ Deno.test("every shell command in docs is a task, a request, or one that the Sup
     if (line.startsWith("npx -y deno@")) {
       assert(ci.includes(args[1]!), `${where}: CI runs another version than ${args[1]}`);
       if (args[2] === "task") assert(Object.hasOwn(tasks, args[3] ?? ""), `${where}: there is no task ${args[3]}`);
-      else assertEquals(args[2], "install", where);
+      else assert(["install", "test"].includes(args[2]!), `${where}: nobody checks "${line}"`);
     } else if (line.startsWith("npx -y supabase@")) {
       assertEquals(args[1], cli, where);
       const words = args.slice(2).filter((arg) => /^[a-z]+$/.test(arg)).slice(0, 2).join(" ");
@@ -70,6 +70,19 @@ Deno.test("every shell command in docs is a task, a request, or one that the Sup
   }
 });
 
+Deno.test("docs call Deno by way of npx, as README does: who has Node has all, and CI runs the same version", () => {
+  const plain = /(?<![\w@./-])deno (?:task|test|run|install|bundle|deploy)\b/;
+  const found = pages.flatMap(({ path, text }) =>
+    text.split("\n").flatMap((line, i) => plain.test(line) ? [`${path}:${i + 1}: ${line}`] : [])
+  );
+  assertEquals(found, []);
+});
+
+Deno.test("no block without a language holds commands: it would not be checked", () => {
+  const commands = /^```\n(?:(?!```).*\n)*?(?:deno|npx|curl|git|npm) .*$/m;
+  assertEquals(pages.filter(({ text }) => commands.test(withoutLanguages(text))).map(({ path }) => path), []);
+});
+
 Deno.test("every link of README and docs leads to a file, and to a heading of it", () => {
   const links = pages.flatMap(({ path, text }) =>
     [...text.matchAll(/\]\((?!https?:)([^)\s]*)\)/g)].map(([, target = ""]) => ({ path, target }))
@@ -89,6 +102,11 @@ Deno.test("docs have every metric and every event of the log, and no metric that
   assertEquals(find(documented, /`(edge_sockets_[a-z_]+[a-z])/g), metrics);
   assertEquals(events.filter((event) => !documented.includes(`\`${event}\``)), []);
 });
+
+/** A page without its blocks that have a language. */
+function withoutLanguages(text: string): string {
+  return text.replace(/^```[^\n`]+\n[\s\S]*?^```$/gm, "");
+}
 
 /** The lines of all shell blocks, continued ones as one, without comments. */
 function commands(): { line: string; where: string }[] {

@@ -130,7 +130,7 @@ function tableOf({ part, rows }: Outcome): string {
 /** Writes what came out into docs/soak.md, and the times as a chart beside it. */
 async function writePage(): Promise<void> {
   const times = outcomes.flatMap(({ times = [] }) => times);
-  const command = `deno task soak ${Deno.args.join(" ")}`.replace(/ --seed \d+/, "") + ` --seed ${seed}`;
+  const command = `npx -y deno@2.9.6 task soak ${Deno.args.join(" ")}`.replace(/ --seed \d+/, "") + ` --seed ${seed}`;
   const held = broken.length === 0 ? "Every promise was held." : `**Broken: ${broken.join("; ")}.**`;
   const machine = `Deno ${Deno.version.deno}, ${navigator.hardwareConcurrency} cores, load average ` +
     `${Deno.loadavg()[0]!.toFixed(1)} at the end`;
