@@ -45,6 +45,8 @@ export class Peers {
   readonly #silent = new Set<string>();
   /** When everyone who is there has answered the first hello. */
   #knownAt = Infinity;
+  /** Who needs the beats now. */
+  readonly #holders = new Set<symbol>();
   #timer: ReturnType<typeof setInterval> | undefined;
   #unsubscribe: (() => void) | undefined;
 
@@ -56,9 +58,20 @@ export class Peers {
     this.#now = now;
   }
 
-  /** Begins to beat and to listen; a second call changes nothing. */
-  start(): void {
-    if (this.#timer !== undefined) return;
+  /**
+   * Beats and listens until the function that it gives is called: until all are, where several need it. The last one
+   * says goodbye. Each may be called twice.
+   */
+  start(): () => void {
+    const holder = Symbol();
+    this.#holders.add(holder);
+    if (this.#timer === undefined) this.#begin();
+    return () => {
+      if (this.#holders.delete(holder) && this.#holders.size === 0) this.#stop();
+    };
+  }
+
+  #begin(): void {
     this.#timer = setInterval(() => this.#beat(), this.#beatMs);
     this.#unsubscribe = this.#broadcast.subscribe(TOPIC, (text) => this.#hear(text), {
       onReady: () => {
@@ -69,9 +82,7 @@ export class Peers {
     for (const listener of this.#startListeners) listener();
   }
 
-  /** Says goodbye and stops. May be called twice, and be followed by `start`. */
-  stop(): void {
-    if (this.#timer === undefined) return;
+  #stop(): void {
     clearInterval(this.#timer);
     this.#timer = undefined;
     this.#say("bye");
@@ -116,9 +127,10 @@ export class Peers {
     return () => this.#returnListeners.delete(listener);
   }
 
-  /** Calls `listener` whenever this isolate begins to beat. Gives the function that ends this. */
+  /** Calls `listener` whenever this isolate begins to beat, and at once where it does already. Gives the function that ends this. */
   onStart(listener: () => void): () => void {
     this.#startListeners.add(listener);
+    if (this.#timer !== undefined) listener();
     return () => this.#startListeners.delete(listener);
   }
 

@@ -12,9 +12,9 @@ export interface IsolateBus {
 
 /** Who else is there: `Peers` of shared/isolate, as far as this needs it. */
 export interface PeerWatch {
-  /** Begins to beat. */
-  start(): void;
-  /** Hears of the beginning. */
+  /** Beats until the function that it gives is called. */
+  start(): () => void;
+  /** Hears of the beginning, at once where it has begun. */
   onStart(listener: () => void): () => void;
   /** Takes note of a sign of life. */
   heard(isolateId: string): void;
@@ -63,6 +63,8 @@ class RemoteProcesses implements RemoteLink {
   readonly #deputy: Pid;
   readonly #release: (() => void)[];
   readonly #ready = Promise.withResolvers<void>();
+  /** Ends the beats that watching and being watched need. */
+  #endBeats: (() => void) | undefined;
   #unsubscribe: (() => void) | undefined;
 
   constructor(processes: Processes, bus: IsolateBus, peers: PeerWatch) {
@@ -90,8 +92,9 @@ class RemoteProcesses implements RemoteLink {
   monitor(watcher: Pid, pid: Pid): void {
     const watchers = this.#watchers.get(pid) ?? new Set();
     this.#watchers.set(pid, watchers.add(watcher));
+    this.#listen();
     // An isolate that was never heard of must be heard of from now on, or it is gone.
-    this.#peers.start();
+    this.#keepBeating();
     this.#peers.heard(isolateOf(pid));
     this.#ask(isolateOf(pid), { do: "monitor", pids: [pid] });
   }
@@ -110,8 +113,21 @@ class RemoteProcesses implements RemoteLink {
     });
   }
 
+  /** Where the beats end, the isolate is taken for gone, and what is watched on it for ended. */
+  #keepBeating(): void {
+    this.#endBeats ??= this.#peers.start();
+  }
+
+  /** With a beat, and not when the last monitor ends: the next one may begin at once. */
+  #restIfIdle(): void {
+    if (this.#watchers.size > 0 || this.#watchedBy.size > 0) return;
+    this.#endBeats?.();
+    this.#endBeats = undefined;
+  }
+
   close(): void {
     this.#unsubscribe?.();
+    this.#endBeats?.();
     for (const release of this.#release) release();
     this.#processes.exit(this.#deputy);
     for (const pid of [...this.#watchers.keys()]) this.#ended({ pid, reason: NO_CONNECTION });
@@ -143,6 +159,7 @@ class RemoteProcesses implements RemoteLink {
   #watchFor(isolateId: string, pid: Pid): void {
     const isolates = this.#watchedBy.get(pid) ?? new Set();
     this.#watchedBy.set(pid, isolates.add(isolateId));
+    this.#keepBeating();
     this.#processes.monitor(this.#deputy, pid);
   }
 
@@ -179,6 +196,7 @@ class RemoteProcesses implements RemoteLink {
       byIsolate.set(isolateOf(pid), [...byIsolate.get(isolateOf(pid)) ?? [], pid]);
     }
     for (const [isolateId, pids] of byIsolate) this.#ask(isolateId, { do: "monitor", pids });
+    this.#restIfIdle();
   }
 }
 

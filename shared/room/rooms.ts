@@ -99,6 +99,8 @@ export class Rooms {
   readonly #peers: Peers | undefined;
   readonly #rooms = new Map<string, OpenRoom>();
   readonly #users = new Map<string, OpenUser>();
+  /** Ends the beats that the others know this isolate by. */
+  #endBeats: (() => void) | undefined;
   #headTimer: ReturnType<typeof setTimeout> | undefined;
   /** What the bus had lost, as it knows, at the last check. */
   #busFaults = 0;
@@ -283,7 +285,7 @@ export class Rooms {
     }
     user.connections = added(user.connections, connection);
     this.unsettled(userId); // What it knows of its rooms may be older than what the others were told.
-    this.#peers?.start();
+    this.#endBeats ??= this.#peers?.start();
     this.#scheduleHeadCheck();
   }
 
@@ -337,7 +339,7 @@ export class Rooms {
     this.#closed = true;
     clearTimeout(this.#headTimer);
     clearTimeout(this.#uncheckedTimer);
-    this.#peers?.stop();
+    this.#rest();
     for (const open of this.#rooms.values()) release(open);
     for (const { unsubscribe } of this.#users.values()) unsubscribe();
     this.#rooms.clear();
@@ -388,9 +390,14 @@ export class Rooms {
     }, this.#lingerMs);
   }
 
-  /** Says goodbye to the others once nothing is left here that they, or this isolate, count on. */
+  /** Needs the others no more, nor they this isolate, once nothing is left here. */
   #restIfEmpty(): void {
-    if (this.#users.size === 0 && this.#rooms.size === 0) this.#peers?.stop();
+    if (this.#users.size === 0 && this.#rooms.size === 0) this.#rest();
+  }
+
+  #rest(): void {
+    this.#endBeats?.();
+    this.#endBeats = undefined;
   }
 
   /** Raw connections of a user who was removed: they hear of nothing by events. */

@@ -12,10 +12,10 @@ Deno.test("an isolate that misses three beats is gone, one that says goodbye is 
     const [a, b, c] = [peers("a"), peers("b"), peers("c")];
     const gone: string[] = [];
     a.onGone((isolateId) => gone.push(isolateId));
-    for (const peer of [a, b, c]) peer.start();
+    const [stopA, stopB, stopC] = [a.start(), b.start(), c.start()];
     await clock.tickAsync(2_500);
     assertEquals(gone, []);
-    c.stop();
+    stopC();
     assertEquals(gone, ["c"]);
     // Killed: no goodbye, no more beats.
     broadcast.publish("isolates", "d beat");
@@ -23,9 +23,9 @@ Deno.test("an isolate that misses three beats is gone, one that says goodbye is 
     assertEquals(gone, ["c"]);
     await clock.tickAsync(2_000);
     assertEquals(gone, ["c", "d"]);
-    a.stop();
-    a.stop();
-    b.stop();
+    stopA();
+    stopA();
+    stopB();
     assertEquals(clock.countTimers(), 0);
   } finally {
     clock.uninstall();
@@ -39,14 +39,14 @@ Deno.test("anything heard of an isolate is a sign of its life; one's own word is
     const peers = new Peers({ isolateId: "a", broadcast, beatMs: 1_000 });
     const gone: string[] = [];
     peers.onGone((isolateId) => gone.push(isolateId));
-    peers.start();
+    const stop = peers.start();
     broadcast.publish("isolates", "b beat");
     for (let beat = 0; beat < 10; beat++) {
       peers.heard("b");
       await clock.tickAsync(1_000);
     }
     assertEquals(gone, []);
-    peers.stop();
+    stop();
   } finally {
     clock.uninstall();
   }
@@ -63,18 +63,18 @@ Deno.test("who comes is answered by those who are there, so that all are known a
     };
     const [a, b] = ["a", "b"].map((isolateId) => new Peers({ isolateId, broadcast: slow, beatMs: 1_000 }));
     assertEquals(a!.others, undefined);
-    a!.start();
+    const stopA = a!.start();
     await clock.tickAsync(99);
     assertEquals(a!.others, undefined);
     await clock.tickAsync(1);
     assertEquals(a!.others, []);
-    b!.start();
+    const stopB = b!.start();
     await clock.tickAsync(100);
     assertEquals([a!.others, b!.others], [["b"], ["a"]]);
-    b!.stop();
+    stopB();
     await clock.tickAsync(10);
     assertEquals([a!.others, b!.others], [[], undefined]);
-    a!.stop();
+    stopA();
   } finally {
     clock.uninstall();
   }
@@ -87,7 +87,7 @@ Deno.test("an isolate that had only been silent returns, one that said goodbye o
     const peers = new Peers({ isolateId: "a", broadcast, beatMs: 1_000 });
     const returned: string[] = [];
     const end = peers.onReturn((isolateId) => returned.push(isolateId));
-    peers.start();
+    const stop = peers.start();
     broadcast.publish("isolates", "b beat");
     broadcast.publish("isolates", "c beat");
     broadcast.publish("isolates", "c bye");
@@ -98,7 +98,35 @@ Deno.test("an isolate that had only been silent returns, one that said goodbye o
     await clock.tickAsync(5_000);
     peers.heard("b");
     assertEquals(returned, ["b"]);
-    peers.stop();
+    stop();
+  } finally {
+    clock.uninstall();
+  }
+});
+
+Deno.test("start() beats for as long as anyone needs it, and tells who asks late that it does", () => {
+  const clock = FakeTimers.install({ toFake: ["setInterval", "clearInterval", "performance"] });
+  try {
+    const broadcast = memoryBus();
+    const peers = new Peers({ isolateId: "a", broadcast, beatMs: 1_000 });
+    const said: (string | undefined)[] = [];
+    broadcast.subscribe("isolates", (text) => said.push(text.split(" ")[1]));
+    const [stopOne, stopTwo] = [peers.start(), peers.start()];
+    let starts = 0;
+    peers.onStart(() => starts++);
+    assertEquals(starts, 1);
+    clock.tick(1_000);
+    stopOne();
+    stopOne();
+    clock.tick(1_000);
+    assertEquals(said, ["hello", "beat", "beat"]);
+    stopTwo();
+    clock.tick(1_000);
+    assertEquals([said.at(-1), clock.countTimers()], ["bye", 0]);
+    const stop = peers.start();
+    stopTwo();
+    assertEquals([said.at(-1), clock.countTimers(), starts], ["hello", 1, 2]);
+    stop();
   } finally {
     clock.uninstall();
   }
@@ -113,7 +141,7 @@ Deno.test("metrics() counts the peers, and how long their beats were on the bus"
   try {
     const broadcast = memoryBus();
     const peers = new Peers({ isolateId: "a", broadcast });
-    peers.start();
+    const stop = peers.start();
     clock.setSystemTime(10_000);
     // One that took 30 ms, one whose clock is ahead, one of a version that does not tell, nonsense, and one's own.
     for (const text of ["b beat 9970", "b beat 10500", "c beat", "c beat x", "a beat 0"]) {
@@ -123,7 +151,7 @@ Deno.test("metrics() counts the peers, and how long their beats were on the bus"
     assertEquals(alive!.samples[0]!.value, 2);
     const { counts, sum } = delays!.samples[0]!.value as Histogram;
     assertEquals([counts, sum], [[1, 0, 1, 0, 0, 0, 0, 0], 0.03]);
-    peers.stop();
+    stop();
   } finally {
     clock.uninstall();
   }

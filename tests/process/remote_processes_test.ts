@@ -2,6 +2,8 @@ import { assertEquals } from "@std/assert";
 import FakeTimers from "@sinonjs/fake-timers";
 import { memoryBus } from "../../shared/bus/memory_bus.ts";
 import { Peers } from "../../shared/isolate/peers.ts";
+import { memoryStore } from "../../shared/store/memory_store.ts";
+import { Rooms } from "../../shared/room/rooms.ts";
 import { connectProcesses, EXIT, type ExitNotice, Processes } from "../../shared/process/mod.ts";
 
 /** Isolates on one bus, under a clock that is moved by hand; `lose` decides which texts on a topic get lost. */
@@ -23,8 +25,8 @@ async function withIsolates(
         const processes = new Processes({ isolateId, onCrash() {} });
         const peers = new Peers({ isolateId, broadcast: lossy, beatMs: 1_000 });
         const disconnect = connectProcesses(processes, lossy, peers);
-        peers.start();
-        const isolate = { processes, peers, disconnect };
+        const stop = peers.start();
+        const isolate = { processes, stop, disconnect };
         isolates.push(isolate);
         return isolate;
       },
@@ -32,9 +34,9 @@ async function withIsolates(
       (topic) => lost = topic,
     );
   } finally {
-    for (const { peers, disconnect } of isolates) {
+    for (const { stop, disconnect } of isolates) {
       disconnect();
-      peers.stop();
+      stop();
     }
     assertEquals(clock.countTimers(), 0);
     clock.uninstall();
@@ -43,11 +45,11 @@ async function withIsolates(
 
 interface TestIsolate {
   readonly processes: Processes;
-  readonly peers: Peers;
+  readonly stop: () => void;
   readonly disconnect: () => void;
 }
 
-function watcher({ processes }: TestIsolate) {
+function watcher({ processes }: Pick<TestIsolate, "processes">) {
   const heard: ExitNotice[] = [];
   return { pid: processes.spawn({ [EXIT]: (notice: ExitNotice) => heard.push(notice) }), heard };
 }
@@ -123,7 +125,7 @@ Deno.test("an isolate that stops beating ends what was monitored on it with noco
     a.processes.monitor(watching, "nowhere.1");
     await clock.tickAsync(2_000);
     assertEquals(heard, []);
-    b.peers.stop();
+    b.stop();
     b.disconnect();
     assertEquals(heard, [{ pid, reason: "noconnection" }], "it said goodbye");
     await clock.tickAsync(4_000);
@@ -146,6 +148,71 @@ Deno.test("a monitor holds though the question, or the news of the end, is lost"
     await clock.tickAsync(1_000);
     assertEquals(heard, [{ pid, reason: "noprocess" }]);
   });
+});
+
+Deno.test("a monitor hears of the end where the isolates beat before their processes were connected", async () => {
+  const bus = memoryBus();
+  const isolate = (isolateId: string) => {
+    const processes = new Processes({ isolateId });
+    const peers = new Peers({ isolateId, broadcast: bus });
+    const stop = peers.start();
+    const disconnect = connectProcesses(processes, bus, peers);
+    return { processes, stop, disconnect };
+  };
+  const [a, b] = [isolate("a"), isolate("b")];
+  const { pid: watching, heard } = watcher(a);
+  const pid = b.processes.spawn({});
+  a.processes.monitor(watching, pid);
+  b.processes.exit(pid, "tired");
+  await Promise.resolve();
+  assertEquals(heard, [{ pid, reason: "tired" }]);
+  for (const { stop, disconnect } of [a, b]) {
+    disconnect();
+    stop();
+  }
+});
+
+Deno.test("a monitor outlives the last chat user of either isolate, and the beats end with it", async () => {
+  const clock = FakeTimers.install({ toFake: ["setInterval", "clearInterval", "performance"] });
+  try {
+    const bus = memoryBus();
+    const isolate = (isolateId: string) => {
+      const processes = new Processes({ isolateId });
+      const peers = new Peers({ isolateId, broadcast: bus, beatMs: 1_000 });
+      const disconnect = connectProcesses(processes, bus, peers);
+      const rooms = new Rooms({
+        store: memoryStore(),
+        bus,
+        processes,
+        peers,
+        onError: (error) => {
+          throw error;
+        },
+      });
+      const user = { pid: processes.spawn({}), roomsChanged() {} };
+      rooms.connect("user", user);
+      return { processes, disconnect, rooms, user };
+    };
+    const [a, b] = [isolate("a"), isolate("b")];
+    const { pid: watching, heard } = watcher(a);
+    const [pid, other] = [b.processes.spawn({}), b.processes.spawn({})];
+    a.processes.monitor(watching, pid);
+    a.processes.monitor(watching, other);
+    for (const { rooms, user } of [a, b]) rooms.disconnect("user", user);
+    await clock.tickAsync(10_000);
+    assertEquals(heard, [], "both live");
+    b.processes.exit(pid, "tired");
+    assertEquals(heard, [{ pid, reason: "tired" }]);
+    b.processes.exit(other);
+    await clock.tickAsync(1_000);
+    assertEquals([heard.length, clock.countTimers()], [2, 0], "nobody is watched, and nobody beats");
+    for (const { rooms, disconnect } of [a, b]) {
+      rooms.close();
+      disconnect();
+    }
+  } finally {
+    clock.uninstall();
+  }
 });
 
 Deno.test("a watcher that has ended is no longer watched for", async () => {
