@@ -73,7 +73,7 @@ export class Link {
    * still waits when the link ends is dropped.
    */
   send(frame: ChatClientFrame): void {
-    if (this.#ended || this.#waiting.has(frame)) return;
+    if (this.#ended) return;
     this.#waiting.set(frame, JSON.stringify(frame));
     if (this.#sendTimer === undefined) this.#sendWaiting();
   }
