@@ -7,6 +7,7 @@ import type { ChatServerFrame, Sender } from "../protocol/chat_server_frames.ts"
 import type { ErrorCode, Failure } from "../protocol/codes.ts";
 import type { ConnectionLimits } from "../protocol/connection_frames.ts";
 import { type RoomView, type Store, StoreUnavailable, type Unread, type Write, type Written } from "../store/store.ts";
+import { encodeMessages } from "./encode_frame.ts";
 import { parseChatFrame, type ParsedFrame, refOf } from "./parse_chat_frame.ts";
 import type { Room } from "./room.ts";
 import type { Rooms, UserConnection } from "./rooms.ts";
@@ -264,13 +265,12 @@ export class ChatSession implements UserConnection {
     if (room === undefined) return;
     const page = await this.#context.store.history(this.#sender.id, room, frame.before, frame.limit ?? 50);
     if (!page.ok) return this.#refuse(page.error, frame);
-    this.#send({
-      type: "history",
-      room,
-      messages: [...page.value.messages],
-      more: page.value.more,
-      ...refMember(frame),
-    });
+    const { messages, more } = page.value;
+    const { ref } = frame; // What is undefined does not show in JSON.
+    const rest = JSON.stringify({ more, ref });
+    this.#sendText(
+      `{"type":"history","room":${JSON.stringify(room)},"messages":${encodeMessages(messages)},${rest.slice(1)}`,
+    );
   }
 
   async #joinRoom({ room: id, since, epoch, ...frame }: ChatClientFrameOf<"join">): Promise<void> {

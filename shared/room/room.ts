@@ -3,6 +3,7 @@ import type { Pid, Recipient } from "../process/mod.ts";
 import type { LogFrame } from "../protocol/chat_server_frames.ts";
 import type { LogEvent, Store } from "../store/store.ts";
 import { batchOf, BatchWindow } from "./batch_window.ts";
+import { encodeFrame } from "./encode_frame.ts";
 import { EventRing } from "./event_ring.ts";
 import type { RoomCounters } from "./room_counters.ts";
 
@@ -202,7 +203,7 @@ export class Room {
     this.#window.close();
   }
 
-  #deliver({ seq, frame }: LogEvent, encoded = JSON.stringify(frame)): void {
+  #deliver({ seq, frame }: LogEvent, encoded = encodeFrame(frame)): void {
     this.#head = seq;
     this.#context.counters.events++;
     this.#ring.push(seq, encoded);
@@ -289,7 +290,7 @@ export class Room {
     const page = await this.#context.store.eventsSince(this.id, since, REPLAY_PAGE);
     if (page === undefined || page.epoch !== epoch || page.floor > since) return undefined;
     // Events that this isolate has not handed on yet come to the member when it is live.
-    return page.events.filter(({ seq }) => seq <= this.#head).map(({ frame }) => JSON.stringify(frame));
+    return page.events.filter(({ seq }) => seq <= this.#head).map(({ frame }) => encodeFrame(frame));
   }
 
   #dropSeat(seat: Seat, error: unknown): void {

@@ -6,6 +6,7 @@ import { fromBase64, toBase64 } from "../protocol/base64.ts";
 import type { PresentMember } from "../protocol/chat_server_frames.ts";
 import type { LogEvent, RoomView, Store } from "../store/store.ts";
 import { CheckPace } from "./check_pace.ts";
+import { encodeFrame } from "./encode_frame.ts";
 import { decodeHint, encodeEventHint, encodeHint, type Hint, roomTopic, userTopic } from "./hint.ts";
 import { Presence } from "./presence.ts";
 import { RoomCounters } from "./room_counters.ts";
@@ -219,7 +220,7 @@ export class Rooms {
   /** Hands on an event that a write of this isolate has stored, here and to the other isolates. */
   stored(event: LogEvent, epoch?: string): void {
     const open = this.#rooms.get(event.room);
-    const encoded = JSON.stringify(event.frame);
+    const encoded = encodeFrame(event.frame);
     open?.room.receive(event, encoded);
     const hint = encodeEventHint(this.#isolateId, epoch ?? open?.room.epoch ?? "", event, encoded);
     this.#bus.publish(roomTopic(event.room), hint);
