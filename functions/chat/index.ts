@@ -27,7 +27,8 @@ const bus = await openBus(joining);
 const peers = new Peers({ isolateId: isolate.id, broadcast: bus });
 connectProcesses(processes, bus, peers);
 const storeMetrics = new StoreMetrics();
-const store = measuredStore(await openStore(readStoreSettings(env, secretKeys[0])), storeMetrics);
+const storing = readStoreSettings(env, secretKeys[0]);
+const store = measuredStore(await openStore(storing), storeMetrics);
 const chat = createChat({
   store: groupCommit(store, { metrics: storeMetrics }),
   bus,
@@ -40,6 +41,10 @@ const chat = createChat({
 });
 
 const { handle, http } = chat;
-const health = () => ({ ...chat.health(), bus: { backend: joining.backend, ...bus.counters } });
+const health = () => ({
+  ...chat.health(),
+  store: { backend: storing.backend },
+  bus: { backend: joining.backend, ...bus.counters },
+});
 const metrics = () => [...chat.metrics(), ...storeMetrics.families(), ...busMetrics(bus), ...peers.metrics()];
 Deno.serve(serveSockets(handle, { ...settings.sockets, isolate, http, health, metrics, secretKeys }));

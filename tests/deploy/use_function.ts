@@ -19,8 +19,8 @@ export async function useFunction(slug: string, start: Start): Promise<void> {
   assertEquals([plain.status, (await plain.json()).status], [426, 426]);
   assertMatch(plain.headers.get("content-type") ?? "", /^application\/problem\+json/);
   const health = await fetch(`http://${address}/health`);
-  await health.json();
-  assertEquals(health.status, 200);
+  const { store } = await health.json();
+  assertEquals([health.status, store], [200, slug === "chat" ? { backend: "memory" } : undefined]);
 
   await USES[slug]?.(`ws://${address}`, caller);
 }

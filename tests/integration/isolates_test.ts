@@ -38,6 +38,7 @@ async function chatOverIsolates(t: Deno.TestContext, local: TestLocal, backend: 
     const health = await healthOfAll(local, 3);
     assertEquals(health.map(({ connections }) => connections), [1, 1, 1]);
     assertEquals(health.map(({ bus }) => bus.backend), [backend, backend, backend]);
+    assertEquals(health[0]!.store.backend, "supabase");
     const seen = new Set<string>();
     while (seen.size < 2) for (const id of await nextJoined(ann)) if (id !== people[0]!.userId) seen.add(id);
   });
@@ -141,6 +142,7 @@ async function nextJoined(socket: TestSocket): Promise<string[]> {
 interface Health {
   isolate: string;
   connections: number;
+  store: { backend: string };
   bus: { backend: string; published: number; received: number; dropped: number };
 }
 
