@@ -2,7 +2,7 @@ import { type BrowserContextOptions, chromium, type Page } from "playwright-core
 
 /** Chromium, as a test uses it. */
 export interface TestBrowser {
-  /** A page in a context of its own: another person, as far as a server can tell. What waits there waits 15 s at most. */
+  /** A page in a context of its own: another person, as far as a server can tell. What waits there waits 25 s at most. */
   newPage(options?: BrowserContextOptions): Promise<TestPage>;
   /** Ends the browser and all its pages. */
   [Symbol.asyncDispose](): Promise<void>;
