@@ -1,7 +1,7 @@
 import type { Page } from "playwright-core";
-import { bundleForBrowser } from "../support/bundle_for_browser.ts";
+import { bundleScript } from "../support/bundle_script.ts";
 import { openBrowser } from "../support/open_browser.ts";
-import { serve } from "../support/serve.ts";
+import { SCRIPT_PATH, serveScript } from "../support/serve_script.ts";
 import type {} from "./relay_openai_page.ts";
 
 /** A page on which OpenAI's clients are at hand. */
@@ -16,17 +16,13 @@ export interface RelayPage extends AsyncDisposable {
 /** Opens `relay_openai_page.ts`. */
 export async function openRelayPage(chromiumPath: string): Promise<RelayPage> {
   await using stack = new AsyncDisposableStack();
-  const script = await bundleForBrowser(new URL("relay_openai_page.ts", import.meta.url));
-  const site = stack.use(serve(({ url }) => {
-    const isScript = new URL(url).pathname === "/page.js";
-    const headers = { "Content-Type": isScript ? "text/javascript" : "text/html" };
-    return new Response(isScript ? script : "<!doctype html><title>relay</title>", { headers });
-  }));
+  const script = await bundleScript(new URL("relay_openai_page.ts", import.meta.url));
+  const site = stack.use(serveScript(script));
   const browser = stack.use(await openBrowser(chromiumPath));
   // The certificate of the test is signed by nobody.
   const { page, errors } = stack.use(await browser.newPage({ ignoreHTTPSErrors: true }));
   await page.goto(site.url);
-  await page.addScriptTag({ url: "/page.js", type: "module" });
+  await page.addScriptTag({ url: SCRIPT_PATH, type: "module" });
   await page.waitForFunction(() => "talkBy" in globalThis);
   const opened = stack.move();
   return {

@@ -1,9 +1,9 @@
 import { assertEquals } from "@std/assert";
-import { bundleForBrowser } from "../support/bundle_for_browser.ts";
+import { bundleScript } from "../support/bundle_script.ts";
 import { eventually } from "../support/eventually.ts";
 import { openBrowser } from "../support/open_browser.ts";
 import { requires } from "../support/requires.ts";
-import { serve } from "../support/serve.ts";
+import { SCRIPT_PATH, serveScript } from "../support/serve_script.ts";
 import { signUp } from "../support/sign_up.ts";
 import { startTestLocal, type TestLocal } from "../support/start_local.ts";
 import { within } from "../support/within.ts";
@@ -18,19 +18,15 @@ Deno.test({
 });
 
 async function talkThroughRelay(): Promise<void> {
-  const script = await bundleForBrowser(new URL("relay_realtime_page.ts", import.meta.url));
-  await using site = serve(({ url }) => {
-    const isScript = new URL(url).pathname === "/page.js";
-    const headers = { "Content-Type": isScript ? "text/javascript" : "text/html" };
-    return new Response(isScript ? script : "<!doctype html><title>relay</title>", { headers });
-  });
+  const script = await bundleScript(new URL("relay_realtime_page.ts", import.meta.url));
+  await using site = serveScript(script);
   await using local = await startTestLocal({ env: { ALLOWED_ORIGINS: site.url } });
   const { accessToken } = await signUp(local, "ada");
   await using browser = await openBrowser(chromium.path);
   await using opened = await browser.newPage();
   const { page, errors } = opened;
   await page.goto(site.url);
-  await page.addScriptTag({ url: "/page.js", type: "module" });
+  await page.addScriptTag({ url: SCRIPT_PATH, type: "module" });
   await page.waitForFunction(() => "joinByEveryRoute" in globalThis);
 
   const place = { url: local.url, key: local.publishableKey, token: accessToken };

@@ -5,7 +5,7 @@ import { denoPath, HOSTED_DENO } from "../support/deno_versions.ts";
 import { eventually } from "../support/eventually.ts";
 import { openBrowser } from "../support/open_browser.ts";
 import { requires } from "../support/requires.ts";
-import { serve } from "../support/serve.ts";
+import { SCRIPT_PATH, serveScript } from "../support/serve_script.ts";
 import { ChatNet, opened, record } from "./chat_net.ts";
 
 const MAX_GZIP_BYTES = 10_000;
@@ -28,11 +28,7 @@ Deno.test({
   ignore: chromium.ignore,
   fn: async () => {
     const bundle = await buildBundle();
-    await using site = serve(({ url }) => {
-      const isScript = new URL(url).pathname === "/client.js";
-      const headers = { "Content-Type": isScript ? "text/javascript" : "text/html" };
-      return new Response(isScript ? bundle : "<!doctype html><title>chat</title>", { headers });
-    });
+    await using site = serveScript(bundle);
     await using net = new ChatNet({ sockets: { allowedOrigins: [site.url] } });
     const bob = await opened(net.client(2, { room: "lobby" }));
     const heard = record(bob);
@@ -40,7 +36,7 @@ Deno.test({
     await using ann = await browser.newPage();
     const { page, errors } = ann;
     await page.goto(site.url);
-    await page.evaluate(openChat, `${net.proxy.url}/chat`);
+    await page.evaluate(openChat, { path: SCRIPT_PATH, url: `${net.proxy.url}/chat` });
     await page.evaluate(() => globalThis.chat.send({ body: "from a page" }));
     await bob.send({ body: "to a page" });
     net.boot();
@@ -54,7 +50,7 @@ Deno.test({
     });
     await page.reload();
     net.proxy.target = target;
-    await page.evaluate(openChat, `${net.proxy.url}/chat`);
+    await page.evaluate(openChat, { path: SCRIPT_PATH, url: `${net.proxy.url}/chat` });
     await page.evaluate(() => globalThis.chat.send({ body: "after a reload" }));
     await eventually("bob has all", () => heard.messages.length >= 6);
     assertEquals(heard.bodies(), [
@@ -104,8 +100,7 @@ declare global {
 }
 
 /** Runs in the page. */
-async function openChat(url: string): Promise<void> {
-  const path = "/client.js";
+async function openChat({ path, url }: { path: string; url: string }): Promise<void> {
   const { connectChat, localStorageOutbox } = await import(path) as typeof Client;
   globalThis.chat = connectChat({ url, token: () => "1", room: "lobby", storage: localStorageOutbox(url, "ann") });
 }

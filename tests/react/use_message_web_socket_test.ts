@@ -4,7 +4,7 @@ import { bundleScript } from "../support/bundle_script.ts";
 import { eventually } from "../support/eventually.ts";
 import { openBrowser } from "../support/open_browser.ts";
 import { requires } from "../support/requires.ts";
-import { serve } from "../support/serve.ts";
+import { SCRIPT_PATH, serveScript } from "../support/serve_script.ts";
 import { testAuthenticator, userId } from "../support/serve_chat.ts";
 import { ChatNet, opened, record } from "../client/chat_net.ts";
 import type { Props, Shown } from "./hook_page.ts";
@@ -27,11 +27,7 @@ Deno.test({
   ignore: chromium.ignore,
   async fn(t) {
     const script = await bundleScript(new URL("hook_page.ts", import.meta.url));
-    await using site = serve(({ url }) => {
-      const isScript = new URL(url).pathname === "/page.js";
-      const headers = { "Content-Type": isScript ? "text/javascript" : "text/html" };
-      return new Response(isScript ? script : "<!doctype html><title>hook</title>", { headers });
-    });
+    await using site = serveScript(script);
     await using browser = await openBrowser(chromium.path);
     for (const [name, run] of Object.entries(STEPS)) {
       await t.step(name, async () => {
@@ -45,7 +41,7 @@ Deno.test({
         await using opened = await browser.newPage();
         const { page, errors } = opened;
         await page.goto(site.url);
-        await page.addScriptTag({ url: "/page.js", type: "module" });
+        await page.addScriptTag({ url: SCRIPT_PATH, type: "module" });
         await page.waitForFunction(() => "show" in globalThis);
         await run({
           page,
