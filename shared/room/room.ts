@@ -92,6 +92,8 @@ export class Room {
   readonly #window: BatchWindow;
   readonly #early = new Map<number, LogEvent>();
   #epoch: string;
+  /** Which log this is, of those that it has held: what was asked about another one is an answer about nothing here. */
+  #log = 0;
   #head: number;
   /** The highest `seq` that is known to exist. */
   #target: number;
@@ -250,18 +252,21 @@ export class Room {
         if (seat.position > this.#head) return this.#resync(seat, "ahead_of_log");
         continue;
       }
+      const log = this.#log;
       const frames = this.#ring.since(seat.position, REPLAY_PAGE) ?? await this.#readFrames(seat.position);
       if (seat.left) return;
+      if (log !== this.#log) continue; // It was told of that, and stands where this one began.
       if (frames === undefined || frames.length === 0) return this.#resync(seat, "too_old");
       await this.#sendReplay(seat, frames);
     }
     if (!seat.left) this.#goLive(seat);
   }
 
-  /** Sends frames in slices that the member can take, and moves it on. */
+  /** Sends frames in slices that the member can take, and moves it on, for as long as the log is the one they are of. */
   async #sendReplay(seat: Seat, frames: readonly string[]): Promise<void> {
     const { connection, member: { pid, batch } } = seat;
-    for (let from = 0; from < frames.length && !seat.left;) {
+    const log = this.#log;
+    for (let from = 0; from < frames.length && !seat.left && log === this.#log;) {
       let to = from;
       let chars = 0;
       while (to < frames.length && (to === from || chars + frames[to]!.length <= REPLAY_CHARS)) {
@@ -279,7 +284,9 @@ export class Room {
   #readFrames(since: number): Promise<string[] | undefined> {
     const underWay = this.#reading.get(since);
     if (underWay !== undefined) return underWay;
-    const reading = this.#readPage(since).finally(() => this.#reading.delete(since));
+    const reading = this.#readPage(since).finally(() => {
+      if (this.#reading.get(since) === reading) this.#reading.delete(since);
+    });
     this.#reading.set(since, reading);
     return reading;
   }
@@ -329,11 +336,11 @@ export class Room {
 
   async #readMissing(): Promise<void> {
     while (this.#head < this.#target && this.#seats.size > 0) {
-      const epoch = this.#epoch;
+      const log = this.#log;
       const page = await this.#context.store.eventsSince(this.id, this.#head, REPLAY_PAGE);
       if (page === undefined) return;
-      if (epoch !== this.#epoch) continue; // An answer about the log before this one.
-      if (page.epoch !== epoch || page.floor > this.#head) return this.#begin(page.epoch, page.head);
+      if (log !== this.#log) continue; // An answer about the log before this one.
+      if (page.epoch !== this.#epoch || page.floor > this.#head) return this.#begin(page.epoch, page.head);
       if (page.events.length === 0) return;
       this.#context.counters.gapsFilled++;
       this.#context.counters.eventsFilled += page.events.length;
@@ -351,9 +358,11 @@ export class Room {
     const reason: ResyncReason = epoch === this.#epoch ? "too_old" : "epoch_changed";
     this.#window.flush();
     this.#epoch = epoch;
+    this.#log++;
     this.#head = head;
     this.#target = head;
     this.#early.clear();
+    this.#reading.clear();
     this.#ring.reset(head);
     for (const seat of this.#seats.values()) {
       seat.position = head;

@@ -8,11 +8,19 @@ import { eventually } from "../support/eventually.ts";
 
 /** A log in the place of the store, which may answer late. */
 function log(length: number) {
-  const at = { epoch: "e1", head: length, floor: 0, reads: 0, failing: false };
+  const at = {
+    epoch: "e1",
+    head: length,
+    floor: 0,
+    reads: 0,
+    failing: false,
+    held: undefined as Promise<void> | undefined,
+    emoji: "👍",
+  };
   const event = (seq: number): LogEvent => ({
     room: "r",
     seq,
-    frame: { type: "reaction", room: "r", seq, message_id: "m", user_id: "u", emoji: "👍", removed: false },
+    frame: { type: "reaction", room: "r", seq, message_id: "m", user_id: "u", emoji: at.emoji, removed: false },
   });
   return {
     at,
@@ -20,7 +28,7 @@ function log(length: number) {
     eventsSince: async (_room: string, since: number, limit: number): Promise<EventPage> => {
       at.reads++;
       const { epoch, head, floor } = at;
-      await new Promise((resolve) => setTimeout(resolve, 0));
+      await (at.held ?? new Promise((resolve) => setTimeout(resolve, 0)));
       if (at.failing) throw new Error("the database is gone");
       const from = Math.max(since, floor);
       const events = Array.from({ length: Math.min(limit, head - from) }, (_, i) => event(from + i + 1));
@@ -29,7 +37,12 @@ function log(length: number) {
   };
 }
 
-function room(store: ReturnType<typeof log>, limits: Partial<RoomLimits> = {}, head = store.at.head) {
+function room(
+  store: ReturnType<typeof log>,
+  limits: Partial<RoomLimits> = {},
+  head = store.at.head,
+  drained: () => Promise<void> = () => Promise.resolve(),
+) {
   const received = new Map<string, unknown[]>();
   const dropped: string[] = [];
   const errors: unknown[] = [];
@@ -47,7 +60,7 @@ function room(store: ReturnType<typeof log>, limits: Partial<RoomLimits> = {}, h
         return "ok";
       },
     }),
-    drained: () => Promise.resolve(),
+    drained,
     drop: (pid: string) => dropped.push(pid),
     removed() {},
     counters: new RoomCounters(),
@@ -138,6 +151,36 @@ Deno.test("a log that begins anew, or no longer reaches back, is told as resync"
   await eventually("told", () => received.get("a")?.length === 3);
   assertEquals([r.head, received.get("a")], [10, ["epoch_changed", 4, "too_old"]]);
   r.close();
+});
+
+Deno.test("a replay ends where another log begins: nothing of the old one comes after its resync, and there is one", async () => {
+  // While a page is read, and while the member takes what it was sent of one.
+  for (const wait of ["read", "drain"]) {
+    const store = log(1_000);
+    store.at.emoji = "x".repeat(10_000);
+    const { promise: held, resolve: release } = Promise.withResolvers<void>();
+    let isWaiting = false;
+    const drained = () => {
+      isWaiting = true;
+      return held;
+    };
+    const { room: r, received } = room(store, {}, undefined, drained);
+    if (wait === "read") store.at.held = held;
+    r.join(member("a"), 0);
+    await eventually("it waits", () => wait === "drain" ? isWaiting : store.at.reads > 0, { everyMs: 1 });
+    const before = received.get("a")?.length ?? 0;
+    Object.assign(store.at, { epoch: "e2", head: 7, held: undefined });
+    r.noticeHead("e2", 7);
+    release();
+    for (let seq = 8; seq <= 10; seq++) {
+      await new Promise((resolve) => setTimeout(resolve, 5));
+      store.at.head = seq;
+      r.receive(store.event(seq));
+    }
+    await eventually("it is live", () => received.get("a")?.includes(10) === true);
+    assertEquals(received.get("a")!.slice(before), ["epoch_changed", 8, 9, 10], wait);
+    r.close();
+  }
 });
 
 Deno.test("resyncReason() says where a client cannot go on", () => {
