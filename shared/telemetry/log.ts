@@ -18,7 +18,10 @@ export interface LogOptions {
   readonly now?: () => number;
 }
 
-/** The platform takes 100 lines in 10 s of an isolate, with those of the runtime: at most 40 + 10 * 4 are ours. */
+/**
+ * The platform takes 100 lines in 10 s, with those of the runtime: at most 40 + 10 * 4 are ours. Whether it counts them
+ * by isolate or by function it does not say; an isolate cannot know what the others write.
+ */
 const BURST = 40;
 const LINES_PER_SECOND = 4;
 /** What lines below `error` leave for those above, so that a crowd of refusals cannot hide a failure. */
