@@ -1,15 +1,13 @@
 import { PGlite } from "@electric-sql/pglite";
-import config from "../../deno.json" with { type: "json" };
 
-const [, version = ""] = /@([^@]+)$/.exec(config.imports["@electric-sql/pglite"]) ?? [];
-/** A snapshot is of use to the version alone that made it. */
-const FILE = new URL(`../.temp/pglite-${version}.tar`, import.meta.url);
+const ROOT = new URL("../../", import.meta.url);
 
 /**
- * An empty database to start PGlite from, kept in `file`: beside what the CLI keeps, unless told otherwise. Making one takes seconds, loading one a fraction of a second.
- * A `file` that cannot be written is no error: the next start makes one again.
+ * An empty database to start PGlite from, kept in a file beside what the CLI keeps. Making one takes seconds, loading one a
+ * fraction of a second. A file that cannot be written is no error: the next start makes one again.
  */
-export async function pgliteSnapshot(file = FILE): Promise<Blob> {
+export async function pgliteSnapshot(): Promise<Blob> {
+  const file = await fileOfThisVersion();
   try {
     return new Blob([await Deno.readFile(file)]);
   } catch (error) {
@@ -20,6 +18,13 @@ export async function pgliteSnapshot(file = FILE): Promise<Blob> {
   await empty.close();
   await keep(file, snapshot);
   return snapshot;
+}
+
+/** A snapshot is of use to no other version than the one that made it. */
+async function fileOfThisVersion(): Promise<URL> {
+  const { imports } = JSON.parse(await Deno.readTextFile(new URL("deno.json", ROOT)));
+  const version = (imports["@electric-sql/pglite"] as string).split("@").at(-1);
+  return new URL(`supabase/.temp/pglite-${version}.tar`, ROOT);
 }
 
 /** Writes beside `file` and renames, so that another process never reads half of it. */
