@@ -5,8 +5,8 @@ import type { Peers } from "../isolate/peers.ts";
 import { fromBase64, toBase64 } from "../protocol/base64.ts";
 import type { PresentMember } from "../protocol/chat_server_frames.ts";
 import type { LogEvent, RoomView, Store } from "../store/store.ts";
-import { CheckPace } from "./check_pace.ts";
 import { encodeFrame } from "./encode_frame.ts";
+import { HeadChecks, MOST_AT_ONCE } from "./head_checks.ts";
 import { decodeHint, encodeEventHint, encodeHint, type Hint, roomTopic, userTopic } from "./hint.ts";
 import { Presence } from "./presence.ts";
 import { RoomCounters } from "./room_counters.ts";
@@ -75,12 +75,6 @@ export const PASSING_LIMITS: RateLimits = {
   byteBurst: 32 * 1024 * 1024,
 };
 
-/** Rooms, and users, that are compared in one call. */
-const MOST_AT_ONCE = 1_000;
-const AFTER_LOSS_MS = 250;
-/** Rooms that are opened together are subscribed to at about the same time. */
-const GATHER_MS = 10;
-
 /**
  * The rooms that this isolate holds members of, and the users it holds connections of. A room is here as long as it has
  * a member here. What happens in it reaches the other isolates as a hint; a hint that is lost is made good by comparing
@@ -94,7 +88,7 @@ export class Rooms {
   readonly #send: (pid: Pid, frame: SendMessage) => void;
   readonly #close: (pid: Pid, code: number, reason: string) => void;
   readonly #onError: (error: unknown) => void;
-  readonly #pace: CheckPace;
+  readonly #checks: HeadChecks;
   readonly #leaveGraceMs: number;
   readonly #lingerMs: number;
   readonly #peers: Peers | undefined;
@@ -102,14 +96,7 @@ export class Rooms {
   readonly #users = new Map<string, OpenUser>();
   /** Ends the beats that the others know this isolate by. */
   #endBeats: (() => void) | undefined;
-  #headTimer: ReturnType<typeof setTimeout> | undefined;
-  /** What the bus had lost, as it knows, at the last check. */
-  #busFaults = 0;
-  #closed = false;
   #moment = 0;
-  #checking: Promise<void> | undefined;
-  readonly #unchecked = new Set<string>();
-  #uncheckedTimer: ReturnType<typeof setTimeout> | undefined;
 
   constructor(
     {
@@ -129,7 +116,14 @@ export class Rooms {
     this.#bus = bus;
     this.#isolateId = processes.isolateId;
     this.#onError = onError;
-    this.#pace = new CheckPace(headCheckMs);
+    this.#checks = new HeadChecks({
+      checkAll: () => this.checkHeads(),
+      checkRooms: (ids) => this.#checkSome(ids, []),
+      isNeeded: () => this.#users.size > 0,
+      busFaults: () => bus.counters.dropped + bus.counters.reconnects,
+      onError,
+      intervalMs: headCheckMs,
+    });
     this.#leaveGraceMs = leaveGraceMs;
     this.#lingerMs = lingerMs;
     this.#peers = peers;
@@ -287,7 +281,7 @@ export class Rooms {
     user.connections = added(user.connections, connection);
     this.unsettled(userId); // What it knows of its rooms may be older than what the others were told.
     this.#endBeats ??= this.#peers?.start();
-    this.#scheduleHeadCheck();
+    this.#checks.start();
   }
 
   disconnect(userId: string, connection: UserConnection): void {
@@ -337,9 +331,7 @@ export class Rooms {
 
   /** Ends all timers and subscriptions. */
   close(): void {
-    this.#closed = true;
-    clearTimeout(this.#headTimer);
-    clearTimeout(this.#uncheckedTimer);
+    this.#checks.close();
     this.#rest();
     for (const open of this.#rooms.values()) release(open);
     for (const { unsubscribe } of this.#users.values()) unsubscribe();
@@ -370,9 +362,9 @@ export class Rooms {
     open.unsubscribe = this.#bus.subscribe(roomTopic(id), (text) => this.#hearRoom(id, text), {
       onReady: () => {
         presence.ready();
-        if (wasReady) this.#busIsBack();
+        if (wasReady) this.#checks.afterLoss();
         // Between the view that opened it and the subscription others may have written.
-        else if (isOpen) this.#checkRoomSoon(id);
+        else if (isOpen) this.#checks.roomSoon(id);
         wasReady = true;
       },
     });
@@ -418,12 +410,12 @@ export class Rooms {
       case "event":
         // A writer that does not hold the room itself does not know its epoch.
         if (hint.epoch === "" || hint.epoch === open.room.epoch) open.room.receive(hint.event);
-        else this.#checkHeadsNow();
+        else this.#checks.now();
         return;
       case "head":
         // Only the store says that the log is another one: a hint may be late, and anything may be on a bus.
         if (hint.epoch === "" || hint.epoch === open.room.epoch) open.room.noticeHead(open.room.epoch, hint.head);
-        else this.#checkHeadsNow();
+        else this.#checks.now();
         return;
       case "frame":
         return open.room.broadcast(hint.frame, hint.to === undefined ? {} : { to: hint.to });
@@ -488,45 +480,6 @@ export class Rooms {
       this.#tellRooms(userId, rooms, asOf);
     }
     return isClean;
-  }
-
-  /** At once, but one at a time: whatever a bus brings must not become as many calls. */
-  #checkHeadsNow(): void {
-    this.#checking ??= this.checkHeads().then(() => {}, this.#onError).finally(() => this.#checking = undefined);
-  }
-
-  /** Compares its head with the store's, with those of the rooms that are named in the same moment. */
-  #checkRoomSoon(id: string): void {
-    this.#unchecked.add(id);
-    this.#uncheckedTimer ??= setTimeout(() => {
-      const rooms = [...this.#unchecked];
-      this.#unchecked.clear();
-      this.#uncheckedTimer = undefined;
-      this.#checkSome(rooms, []).catch(this.#onError);
-    }, GATHER_MS);
-  }
-
-  /** Runs while there is anyone here. */
-  #scheduleHeadCheck(delayMs = this.#pace.delayMs): void {
-    if (this.#headTimer !== undefined || this.#closed) return;
-    this.#headTimer = setTimeout(async () => {
-      const { dropped, reconnects } = this.#bus.counters;
-      const isSteady = dropped + reconnects === this.#busFaults;
-      this.#busFaults = dropped + reconnects;
-      const isClean = await this.checkHeads().catch(this.#onError);
-      this.#pace.checked(isSteady && isClean === true);
-      this.#headTimer = undefined;
-      if (this.#users.size > 0) this.#scheduleHeadCheck();
-    }, delayMs);
-  }
-
-  /** The bus is back after a loss: what it did not carry meanwhile is looked for soon, once for all rooms. */
-  #busIsBack(): void {
-    if (this.#headTimer === undefined) return;
-    clearTimeout(this.#headTimer);
-    this.#headTimer = undefined;
-    this.#pace.checked(false);
-    this.#scheduleHeadCheck(AFTER_LOSS_MS * (1 + Math.random()));
   }
 }
 
