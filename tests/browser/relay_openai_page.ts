@@ -8,7 +8,7 @@ import { type Talk, talk } from "../relay/openai_clients/talk.ts";
 declare global {
   // A `var`, since only that is a property of the global object.
   var talkBy: (client: "openai" | "agents", place: Place) => Promise<Talk>;
-  var converse: (place: Place, turns: number) => Promise<Conversed>;
+  var converse: (place: Place, turns: number, deadlineMs?: number) => Promise<Conversed>;
 }
 
 globalThis.talkBy = (client, place) => talk(client === "openai" ? driveOpenAi(place) : driveAgents(place));

@@ -29,9 +29,8 @@ const DELTAS_BEFORE_WAIT = 3;
 const HEARD_MS = 60;
 const PROBE = "probe";
 const DONE = 1000;
-/** What a turn that goes on behind a lost connection may be told: it has gone on already, or its speech is to be spoken again. */
+/** What a turn that goes on behind a lost connection may be told: it has ended already, or its speech is to be spoken again. */
 const OF_REPEATED_TURNS: ReadonlySet<string> = new Set([
-  "conversation_already_has_active_response",
   "response_cancel_not_active",
   "response_lost",
 ]);
@@ -63,10 +62,10 @@ export function kindOf(turn: number): Kind {
 /**
  * Holds a conversation by the client of the package `openai` with `reconnect: true`, as an application does that means to have every
  * question answered once: it knows from the server's events how far a turn has come, and after a lost connection it goes on from
- * there.
+ * there. Fails after `deadlineMs`, or where one turn takes too long, and says how far it has come.
  */
-export async function converse({ url, key }: Place, turns: number): Promise<Conversed> {
-  const conversation = new RunningConversation(url, key);
+export async function converse({ url, key }: Place, turns: number, deadlineMs = Infinity): Promise<Conversed> {
+  const conversation = new RunningConversation(url, key, performance.now() + deadlineMs);
   for (let turn = 0; turn < turns; turn++) await conversation.take(turn);
   return conversation.close();
 }
@@ -83,11 +82,14 @@ class RunningConversation {
   /** Responses that run now, and how many deltas of audio the last had. */
   readonly #active = new Set<string>();
   #deltas = 0;
+  readonly #deadline: number;
+  #turn = 0;
   readonly #ended = new Set<string>();
   /** Answers that have been cut, or can be cut no more. */
   readonly #cut = new Set<string>();
 
-  constructor(url: string, key: string) {
+  constructor(url: string, key: string, deadline: number) {
+    this.#deadline = deadline;
     this.#client = new OpenAIRealtimeWebSocket({
       model: "gpt-realtime",
       dangerouslyAllowBrowser: true,
@@ -115,7 +117,8 @@ class RunningConversation {
 
   /** Asks, and goes on until the answer has come. */
   async take(turn: number): Promise<void> {
-    const deadline = performance.now() + TURN_DEADLINE_MS;
+    this.#turn = turn;
+    const deadline = Math.min(this.#deadline, performance.now() + TURN_DEADLINE_MS);
     while (performance.now() < deadline) {
       await this.#until("the session is there", () => this.#isReady);
       const step = this.#nextStep(turn);
@@ -124,7 +127,7 @@ class RunningConversation {
       const isDone = step();
       await this.#until(`turn ${turn} goes on`, () => !this.#isReady || this.#connections !== connection || isDone());
     }
-    throw new Error(`Turn ${turn} has no answer: ${JSON.stringify(this.#view.transcript.slice(-6))} ${this.#errors}`);
+    throw new Error(`Turn ${turn} has no answer: ${this.#state()}`);
   }
 
   async close(): Promise<Conversed> {
@@ -249,16 +252,22 @@ class RunningConversation {
   }
 
   async #until(what: string, isSo: () => boolean): Promise<void> {
+    const deadlineMs = Math.min(TURN_DEADLINE_MS, this.#deadline - performance.now());
     try {
-      await eventually(what, isSo, { deadlineMs: TURN_DEADLINE_MS, everyMs: 2 });
+      await eventually(what, isSo, { deadlineMs, everyMs: 2 });
     } catch (error) {
-      const state = {
-        ready: this.#isReady,
-        connections: this.#connections,
-        active: [...this.#active],
-        errors: this.#errors,
-      };
-      throw new Error(`${JSON.stringify({ ...state, said: this.#view.transcript.slice(-6) })}`, { cause: error });
+      throw new Error(`Turn ${this.#turn}, ${what}: ${this.#state()}`, { cause: error });
     }
+  }
+
+  #state(): string {
+    return JSON.stringify({
+      ready: this.#isReady,
+      connections: this.#connections,
+      reconnects: this.#reconnects,
+      active: [...this.#active],
+      errors: this.#errors,
+      said: this.#view.transcript.slice(-6),
+    });
   }
 }
