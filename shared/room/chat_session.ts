@@ -247,11 +247,9 @@ export class ChatSession implements UserConnection {
 
   /** Sends a passing frame to the others in a room, or to one user there, unless it is too much for so many. */
   #pass(room: Room, text: string, frame: object, to?: string): void {
-    const { rooms } = this.#context;
-    if (!rooms.takePassing(this.#sender.id, text.length, to === undefined ? room.size : 1)) {
-      return this.#refuse({ code: "rate_limited", message: "This is more than may be sent to so many" }, frame);
-    }
-    rooms.broadcast(room, text, { except: this.#pid, ...(to !== undefined && { to }) });
+    const options = { except: this.#pid, ...(to !== undefined && { to }) };
+    if (this.#context.rooms.broadcast(room, this.#sender.id, text, options)) return;
+    this.#refuse({ code: "rate_limited", message: "This is more than may be sent to so many" }, frame);
   }
 
   async #tellUnread(room: string | undefined, frame: ChatClientFrame): Promise<void> {

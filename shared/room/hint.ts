@@ -8,10 +8,12 @@ export type Hint =
   /** The log of the room ends here now: what is missing has to be read. */
   | { readonly kind: "head"; readonly epoch: string; readonly head: number }
   | PresenceHint
-  /** A frame for the members here that is not stored: to all but `except`, a connection, or to one user. */
-  | { readonly kind: "frame"; readonly frame: string; readonly to?: string }
-  /** A frame of a raw connection, as it is (base64 where it is binary). */
-  | { readonly kind: "raw"; readonly data: string; readonly binary: boolean }
+  /** A frame of `user` for the members here that is not stored: to all, or to one user. */
+  | { readonly kind: "frame"; readonly user?: string; readonly frame: string; readonly to?: string }
+  /** A frame of a raw connection of `user`, as it is (base64 where it is binary). */
+  | { readonly kind: "raw"; readonly user?: string; readonly data: string; readonly binary: boolean }
+  /** A raw frame of `user` was too much for an isolate, which did not hand it on: his stream has to end. */
+  | { readonly kind: "overrun"; readonly user: string }
   /** The rooms of a user have changed. */
   | { readonly kind: "rooms" }
   /** A frame for all connections of a user. */

@@ -1,7 +1,7 @@
 import type { ClientMessage, JoinMessage } from "../connection/mod.ts";
 import { ENDED, type Pid, type Processes, type Self } from "../process/mod.ts";
 import type { RoomView } from "../store/store.ts";
-import type { Rooms, UserConnection } from "./rooms.ts";
+import { RAW_OVERRUN, type Rooms, type UserConnection } from "./rooms.ts";
 
 /** What a raw session is given. */
 export interface RawSessionOptions {
@@ -41,8 +41,7 @@ export class RawSession implements UserConnection {
     const { rooms, processes, userId, view } = this.#options;
     if (rooms.relayRaw(view.room, client_pid, userId, data)) return;
     // The others cannot be told that a frame is missing: the stream has to end.
-    const reason = "rate_limited: More than may be sent to so many";
-    processes.send(client_pid, "ws.close", { code: 4429, reason });
+    processes.send(client_pid, "ws.close", { code: 4429, reason: RAW_OVERRUN });
   }
 
   "ws.leave"(_: unknown, self: Self): void {

@@ -1,4 +1,4 @@
-import { type FlushMessage, RateLimiter, type RateLimits, type SendMessage } from "../connection/mod.ts";
+import type { FlushMessage, SendMessage } from "../connection/mod.ts";
 import type { Bus, Unsubscribe } from "../bus/bus.ts";
 import { added, allOf, type Few, type Pid, type Processes, removed } from "../process/mod.ts";
 import type { Peers } from "../isolate/peers.ts";
@@ -8,6 +8,7 @@ import type { LogEvent, RoomView, Store } from "../store/store.ts";
 import { encodeFrame } from "./encode_frame.ts";
 import { HeadChecks, MOST_AT_ONCE } from "./head_checks.ts";
 import { decodeHint, encodeEventHint, encodeHint, type Hint, roomTopic, userTopic } from "./hint.ts";
+import { PassingBudget } from "./passing_budget.ts";
 import { Presence } from "./presence.ts";
 import { RoomCounters } from "./room_counters.ts";
 import { type Member, Room, ROOM_LIMITS, type RoomContext, type RoomLimits } from "./room.ts";
@@ -60,20 +61,12 @@ interface OpenUser {
   /** When that was so, as a moment of `now`. */
   unsettledAt: number;
   readonly unsubscribe: Unsubscribe;
-  /** What is left of `PASSING_LIMITS`; made with the first passing frame. */
-  passing?: RateLimiter;
 }
 
-/**
- * What passing frames of one user may cost this isolate, counted in deliveries: one for each connection that hears it.
- * The limits of a connection bound what comes in, and a room multiplies it.
- */
-export const PASSING_LIMITS: RateLimits = {
-  messagesPerSecond: 10_000,
-  messageBurst: 20_000,
-  bytesPerSecond: 8 * 1024 * 1024,
-  byteBurst: 32 * 1024 * 1024,
-};
+/** Why a raw connection is closed whose user sends more than he may to so many. */
+export const RAW_OVERRUN = "rate_limited: More than may be sent to so many";
+
+type HintOf<Kind extends Hint["kind"]> = Extract<Hint, { kind: Kind }>;
 
 /**
  * The rooms that this isolate holds members of, and the users it holds connections of. A room is here as long as it has
@@ -94,6 +87,7 @@ export class Rooms {
   readonly #peers: Peers | undefined;
   readonly #rooms = new Map<string, OpenRoom>();
   readonly #users = new Map<string, OpenUser>();
+  readonly #passing = new PassingBudget();
   /** Ends the beats that the others know this isolate by. */
   #endBeats: (() => void) | undefined;
   #moment = 0;
@@ -147,7 +141,7 @@ export class Rooms {
           if (processes.send(pid, "ws.flush", flush) !== "ok") done();
         }),
       drop: (pid) => this.#close(pid, 1013, "store_unavailable"),
-      removed: (id, userId) => this.#closeRaw(id, userId),
+      removed: (id, userId) => this.#closeRaw(id, userId, 4403, "forbidden: You are no longer a member of this room"),
       onError,
       counters,
       limits: { ...ROOM_LIMITS, ...limits },
@@ -228,10 +222,17 @@ export class Rooms {
     this.#publish(roomTopic(id), { kind: "head", epoch: room?.epoch ?? "", head: seq });
   }
 
-  /** Sends a passing frame to the members of a room on all isolates. */
-  broadcast(room: Room, frame: string, options: { except?: Pid; to?: string } = {}): void {
+  /**
+   * Sends a passing frame of a user to the members of a room on all isolates: to all but one connection, or to one user's.
+   * False where he sends too much for so many: on this isolate, which then sends it nowhere. On another one it is too much
+   * for it is not handed on.
+   */
+  broadcast(room: Room, userId: string, frame: string, options: { except?: Pid; to?: string } = {}): boolean {
+    const { to } = options;
+    if (!this.#passing.take(userId, frame.length, receiversIn(room, to))) return false;
     room.broadcast(frame, options);
-    this.#publish(roomTopic(room.id), { kind: "frame", frame, ...(options.to !== undefined && { to: options.to }) });
+    this.#publish(roomTopic(room.id), { kind: "frame", user: userId, frame, ...(to !== undefined && { to }) });
+    return true;
   }
 
   /** Takes a raw connection into a room: it hears the frames of the room's other raw connections. */
@@ -244,28 +245,16 @@ export class Rooms {
     if (open?.raw.delete(pid)) this.#closeIfEmpty(id, open);
   }
 
-  /**
-   * Takes what a passing frame of a user costs where so many connections hear it; false where he has used up what he may.
-   * A frame that costs more than that at once passes when nothing is used.
-   */
-  takePassing(userId: string, bytes: number, receivers: number): boolean {
-    const user = this.#users.get(userId);
-    if (user === undefined) return false;
-    user.passing ??= new RateLimiter(PASSING_LIMITS);
-    const { messageBurst, byteBurst } = PASSING_LIMITS;
-    return user.passing.take(Math.min(byteBurst, bytes * receivers), Math.min(messageBurst, receivers));
-  }
-
   /** Relays a raw frame to the other raw connections of the room, on all isolates; false where its user sends too much. */
   relayRaw(id: string, from: Pid, userId: string, data: string | ArrayBuffer): boolean {
     const bytes = typeof data === "string" ? data.length : data.byteLength;
-    if (!this.takePassing(userId, bytes, this.#rooms.get(id)?.raw.size ?? 0)) return false;
+    if (!this.#passing.take(userId, bytes, this.#rooms.get(id)?.raw.size ?? 0)) return false;
     this.#sendRaw(id, data, from);
     this.#publish(
       roomTopic(id),
       typeof data === "string"
-        ? { kind: "raw", data, binary: false }
-        : { kind: "raw", data: toBase64(new Uint8Array(data)), binary: true },
+        ? { kind: "raw", user: userId, data, binary: false }
+        : { kind: "raw", user: userId, data: toBase64(new Uint8Array(data)), binary: true },
     );
     return true;
   }
@@ -393,11 +382,9 @@ export class Rooms {
     this.#endBeats = undefined;
   }
 
-  /** Raw connections of a user who was removed: they hear of nothing by events. */
-  #closeRaw(id: string, userId: string): void {
-    for (const [pid, user] of this.#rooms.get(id)?.raw ?? []) {
-      if (user === userId) this.#close(pid, 4403, "forbidden: You are no longer a member of this room");
-    }
+  /** Closes the raw connections of a user, who hear of nothing by events. */
+  #closeRaw(id: string, userId: string, code: number, reason: string): void {
+    for (const [pid, user] of this.#rooms.get(id)?.raw ?? []) if (user === userId) this.#close(pid, code, reason);
   }
 
   #hearRoom(id: string, text: string): void {
@@ -418,14 +405,28 @@ export class Rooms {
         else this.#checks.now();
         return;
       case "frame":
-        return open.room.broadcast(hint.frame, hint.to === undefined ? {} : { to: hint.to });
+        return this.#hearFrame(open.room, hint);
       case "raw":
-        return this.#sendRaw(id, hint.binary ? fromBase64(hint.data) : hint.data);
+        return this.#hearRaw(id, open, hint);
+      case "overrun":
+        return this.#closeRaw(id, hint.user, 4429, RAW_OVERRUN);
       case "presence":
       case "present":
       case "who":
         return open.presence.hear(from, hint);
     }
+  }
+
+  #hearFrame(room: Room, { user = "", frame, to }: HintOf<"frame">): void {
+    if (!this.#passing.take(user, frame.length, receiversIn(room, to))) return;
+    room.broadcast(frame, to === undefined ? {} : { to });
+  }
+
+  #hearRaw(id: string, { raw }: OpenRoom, { user = "", data, binary }: HintOf<"raw">): void {
+    const bytes = binary ? data.length * 3 / 4 : data.length;
+    if (this.#passing.take(user, bytes, raw.size)) return this.#sendRaw(id, binary ? fromBase64(data) : data);
+    // Those here cannot be told that a frame is missing: the stream has to end, wherever it comes from.
+    this.#publish(roomTopic(id), { kind: "overrun", user });
   }
 
   #hearUser(userId: string, text: string): void {
@@ -481,6 +482,10 @@ export class Rooms {
     }
     return isClean;
   }
+}
+
+function receiversIn(room: Room, to: string | undefined): number {
+  return to === undefined ? room.size : 1;
 }
 
 function isEmpty({ room, raw }: OpenRoom): boolean {

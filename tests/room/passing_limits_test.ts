@@ -1,6 +1,8 @@
 import { assert, assertEquals } from "@std/assert";
 import { install } from "@sinonjs/fake-timers";
-import { PASSING_LIMITS } from "../../shared/room/rooms.ts";
+import { memoryBus } from "../../shared/bus/memory_bus.ts";
+import { PASSING_LIMITS, PassingBudget } from "../../shared/room/passing_budget.ts";
+import { memoryStore } from "../../shared/store/memory_store.ts";
 import { serveChat } from "../support/serve_chat.ts";
 import type { TestSocket } from "../support/socket.ts";
 
@@ -52,6 +54,90 @@ Deno.test("a raw connection that sends more than may be sent to so many is close
   assertEquals([code, reason.split(":")[0]], [4429, "rate_limited"]);
   assert(reader.socket.readyState === WebSocket.OPEN);
   await reader.close();
+});
+
+Deno.test("connections one after another have no more than one, and a crowd on another isolate hears no more than one here", async () => {
+  using _clock = frozenDate();
+  const [bus, store] = [memoryBus(), memoryStore()];
+  await using here = serveChat({ bus, store, sockets: RAISED });
+  await using there = serveChat({ bus, store, sockets: RAISED });
+  const crowd = [];
+  for (let n = 0; n < 4; n++) crowd.push(await there.connect(10 + n, "room=r"));
+  for (let n = 0; n < 5; n++) {
+    // Alone on its isolate, where it costs a fourth of what it does on the other one.
+    const sender = await here.connect(1, "room=r");
+    for (let i = 0; i < 2; i++) sender.sendJson({ type: "signal", data: LARGE });
+    sender.sendJson({ type: "ping" });
+    await sender.nextOfType("pong");
+    await sender.close();
+  }
+  const other = await here.connect(2, "room=r");
+  other.sendJson({ type: "signal", data: "the last" });
+  for (const reader of crowd) {
+    const heard: unknown[] = [];
+    while (heard.at(-1) !== "the last") heard.push((await reader.nextOfType("signal")).data);
+    assertEquals(heard.length - 1, 8);
+  }
+  for (const client of [other, ...crowd]) await client.close();
+});
+
+Deno.test("connections one after another have no more than one, on their own isolate", async () => {
+  using _clock = frozenDate();
+  await using chat = serveChat({ sockets: RAISED });
+  const readers = [];
+  for (let n = 0; n < 3; n++) readers.push(await chat.connect(10 + n, "room=r"));
+  const outcomes: unknown[] = [];
+  for (let n = 0; n < 10; n++) {
+    const sender = await chat.connect(1, "room=r");
+    sender.sendJson({ type: "signal", data: LARGE, ref: "s" });
+    sender.sendJson({ type: "ping", ref: "p" });
+    for (let frame; frame?.ref !== "p"; outcomes.push(frame.code ?? frame.type)) {
+      do frame = await sender.nextJson(); while (frame.ref === undefined);
+    }
+    await sender.close();
+  }
+  assertEquals(outcomes.filter((outcome) => outcome === "rate_limited").length, 2);
+  for (const client of readers) await client.close();
+});
+
+Deno.test("a raw connection that is too much for another isolate is closed 4429, and those there stay", async () => {
+  using _clock = frozenDate();
+  const [bus, store] = [memoryBus(), memoryStore()];
+  await using here = serveChat({ bus, store, sockets: RAISED });
+  await using there = serveChat({ bus, store, sockets: RAISED });
+  const sender = await here.connect(1, "room=r&format=raw");
+  const readers = [await there.connect(2, "room=r&format=raw"), await there.connect(3, "room=r&format=raw")];
+  const frame = "x".repeat(4 * 1024 * 1024);
+  for (let n = 0; n < 4; n++) {
+    sender.send(frame);
+    for (const reader of readers) assertEquals((await reader.next() as string).length, frame.length);
+  }
+  sender.send(frame);
+  const { code, reason } = await sender.closed;
+  assertEquals([code, reason.split(":")[0]], [4429, "rate_limited"]);
+  for (const reader of readers) {
+    assert(reader.socket.readyState === WebSocket.OPEN);
+    await reader.close();
+  }
+});
+
+Deno.test("what a user has used is known until it is given back, of so many users, and those beyond share one's", () => {
+  let now = 1_000;
+  const limits = { messagesPerSecond: 1, messageBurst: 4, bytesPerSecond: 100, byteBurst: 200 };
+  const budget = new PassingBudget(limits, 3, () => now);
+  assert(budget.take("a", 200, 1));
+  assert(!budget.take("a", 1, 1));
+  assert(budget.take("b", 10, 4));
+  assert(!budget.take("b", 0, 1), "deliveries count by themselves");
+  assert(budget.take("c", 1_000_000, 1), "more than may be used at once passes where nothing is used");
+  assertEquals([budget.take("d", 200, 1), budget.take("e", 200, 1), budget.size], [true, false, 3]);
+  now += 3_999;
+  assert(budget.take("a", 1, 1));
+  assertEquals(budget.size, 3);
+  now += 1;
+  assertEquals([budget.take("d", 200, 1), budget.take("e", 200, 1), budget.size], [true, true, 3]);
+  now -= 60_000;
+  assert(budget.take("f", 200, 1), "a clock that was set back keeps nobody");
 });
 
 function frozenDate(): Disposable {
