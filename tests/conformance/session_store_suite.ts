@@ -6,6 +6,7 @@ import {
   MAX_SESSIONS_PER_USER,
   type SessionStore,
 } from "../../shared/relay/openai/session_store.ts";
+import { claimRecord } from "../relay/openai/claim_record.ts";
 
 /** A store that a test has for itself. */
 export interface OpenedSessionStore {
@@ -88,8 +89,8 @@ const PROMISES: Record<string, (store: SessionStore, opened: OpenedSessionStore)
     const pending = (number: number) => ({ number, event: { type: "session.update", event_id: `\u0000${number}` } });
     await store.save(key, owner, { pend: [10, 9, 8].map(pending) });
     await store.save(key, owner, { pend: [pending(11)], unpend: [9, 7] });
-    assertEquals((await store.claim(key, newOwner())).pending, [8, 10, 11].map(pending));
-    assertEquals((await store.claim({ ...key, sessionId: "other" }, newOwner())).pending, []);
+    assertEquals((await claimRecord(store, key)).pending, [8, 10, 11].map(pending));
+    assertEquals((await claimRecord(store, { ...key, sessionId: "other" })).pending, []);
   },
 
   async "from a claim on it counts as not told"(store, opened) {
@@ -97,8 +98,8 @@ const PROMISES: Record<string, (store: SessionStore, opened: OpenedSessionStore)
     const owner = newOwner();
     await store.claim(key, owner);
     await store.save(key, owner, { told: true });
-    assertEquals((await store.claim(key, newOwner())).told, true);
-    assertEquals((await store.claim(key, newOwner())).told, false);
+    assertEquals((await claimRecord(store, key)).told, true);
+    assertEquals((await claimRecord(store, key)).told, false);
   },
 
   async "items are replaced and removed, and what is left out stays"(store, opened) {
@@ -108,7 +109,7 @@ const PROMISES: Record<string, (store: SessionStore, opened: OpenedSessionStore)
     await store.save(key, owner, { config: { voice: "cedar" }, due: [due], put: [item(1), item(2), item(3)] });
     await store.save(key, owner, { put: [item(2, "other words")], remove: ["item_1", "item_7"] });
     await store.save(key, owner, { config: null, due: [] });
-    const record = await store.claim(key, newOwner());
+    const record = await claimRecord(store, key);
     assertEquals([record.config, record.due, record.items], [null, [], [item(2, "other words"), item(3)]]);
   },
 
@@ -122,7 +123,7 @@ const PROMISES: Record<string, (store: SessionStore, opened: OpenedSessionStore)
     assertEquals(await store.save(key, first, {}), false);
     await store.remove(key, first);
     assertEquals(await store.save(key, second, {}), true);
-    assertEquals((await store.claim(key, newOwner())).items, [item(1)]);
+    assertEquals((await claimRecord(store, key)).items, [item(1)]);
   },
 
   async "of owners that come at once one is left, and saves"(store, opened) {
@@ -131,6 +132,26 @@ const PROMISES: Record<string, (store: SessionStore, opened: OpenedSessionStore)
     await Promise.all(owners.map((owner) => store.claim(key, owner)));
     const saved = await Promise.all(owners.map((owner) => store.save(key, owner, { put: [item(1)] })));
     assertEquals(saved.filter(Boolean).length, 1);
+  },
+
+  async "a claim that comes late takes it from no connection that began later"(store, opened) {
+    const key = await newKey(opened);
+    const [late, owner] = [newOwner(), newOwner()];
+    const beganAt = Date.now() - 1_000;
+    await store.claim(key, newOwner(), beganAt - 1_000);
+    await store.claim(key, owner, beganAt);
+    assertEquals(await store.claim(key, late, beganAt - 1), "taken_over");
+    assertEquals(await store.save(key, late, {}), false);
+    assertEquals(await store.save(key, owner, { put: [item(1)], told: true }), true);
+    const next = await store.claim(key, newOwner(), beganAt);
+    assertEquals(next, { ...EMPTY_RECORD, items: [item(1)] });
+  },
+
+  async "a connection whose clock runs ahead keeps no later one out"(store, opened) {
+    const key = await newKey(opened);
+    await store.claim(key, newOwner(), Date.now() + 3_600_000);
+    await claimRecord(store, key);
+    assertEquals(await store.claim(key, newOwner(), Date.now() - 60_000), "taken_over");
   },
 
   async "the owner removes it, and nothing saved later brings it back"(store, opened) {
@@ -152,7 +173,7 @@ const PROMISES: Record<string, (store: SessionStore, opened: OpenedSessionStore)
       await store.save(own, owner, { put: [item(place)] });
     }
     for (const [place, own] of keys.entries()) {
-      assertEquals((await store.claim(own, newOwner())).items, [item(place)]);
+      assertEquals((await claimRecord(store, own)).items, [item(place)]);
     }
   },
 
@@ -162,7 +183,7 @@ const PROMISES: Record<string, (store: SessionStore, opened: OpenedSessionStore)
     await store.claim(key, owner);
     const odd = item(1, "\u0000 \ud800 \udc00\ud800 \\u0000 🦊 \u2028 '; drop table rooms; --");
     await store.save(key, owner, { put: [odd], config: { instructions: "\u0000\ud800" } });
-    const { items, config } = await store.claim(key, newOwner());
+    const { items, config } = await claimRecord(store, key);
     assertEquals([items, config], [[odd], { instructions: "\u0000\ud800" }]);
   },
 

@@ -37,6 +37,7 @@ const HOSTILE: Readonly<Record<string, readonly (string | null)[]>> = {
   integer: [...WHOLE_NUMBERS, "2147483647", "-2147483648"],
   boolean: [null, "true", "perhaps"],
   "double precision": [null, "0", "-1", "NaN", "Infinity", "-Infinity", "1e308", "1e999", "x"],
+  "timestamp with time zone": [null, "infinity", "-infinity", "epoch", "4714-11-24 00:00 BC", "294276-12-31", "x"],
   "text[]": [null, "{}", "{NULL}", "{private,private}", `{${"x".repeat(100_000)}}`, "{{private},{public}}", "x"],
   "bigint[]": [null, "{}", "{NULL}", "{1,-1}", "{{1},{2}}", `{${"9".repeat(40)}}`, "{x}"],
   "uuid[]": [null, "{}", "{NULL}", `{${NOBODY}}`, `{${Array(2_000).fill(NOBODY)}}`, `{{${NOBODY}},{${NOBODY}}}`, "{x}"],
@@ -205,6 +206,8 @@ function goodValue(name: string, type: string, ann: Sender): string | null {
       return "10";
     case "boolean":
       return "false";
+    case "timestamp with time zone":
+      return "now";
     case "uuid[]":
       return `{${ann.id}}`;
     case "text[]":

@@ -12,6 +12,8 @@ import {
 interface Kept {
   readonly userId: string;
   owner: string;
+  /** When the owner's connection began. */
+  beganAt: number;
   savedAt: number;
   state: SessionState;
   readonly items: Map<string, KeptItem>;
@@ -37,13 +39,24 @@ export function memorySessionStore({ now = Date.now }: { readonly now?: () => nu
     for (const [key] of own.slice(0, Math.max(0, own.length - MAX_SESSIONS_PER_USER))) sessions.delete(key);
   };
   return {
-    claim(key, owner) {
+    claim(key, owner, beganAt = Infinity) {
       const id = keyOf(key);
       const found = sessions.get(id);
-      const kept = found === undefined || isExpired(found)
-        ? { userId: key.userId, owner, savedAt: now(), state: EMPTY_RECORD, items: new Map(), pending: new Map() }
+      const began = Math.min(beganAt, now());
+      const kept: Kept = found === undefined || isExpired(found)
+        ? {
+          userId: key.userId,
+          owner,
+          beganAt: began,
+          savedAt: now(),
+          state: EMPTY_RECORD,
+          items: new Map(),
+          pending: new Map(),
+        }
         : found;
+      if (kept.beganAt > began) return Promise.resolve("taken_over");
       kept.owner = owner;
+      kept.beganAt = began;
       kept.savedAt = now();
       sessions.delete(id);
       sessions.set(id, kept);

@@ -34,6 +34,8 @@ export interface OpenAiSessionOptions {
   redact(text: string): string;
   /** Hears of what went wrong, in a line without secrets. */
   onFailure(line: string): void;
+  /** The stages have let it begin. */
+  onAdmitted?(): void;
   /** The session is over. */
   onEnd?(): unknown;
 }
@@ -335,6 +337,8 @@ export class OpenAiSession implements Interceptor {
       if (opening !== undefined) await opening;
       if (this.#phase !== "opening") return;
     }
+    this.#options.onAdmitted?.();
+    if (this.#phase !== "opening") return;
     this.#setup = await this.#collect();
     if (this.#recorder === undefined) return this.#connect(this.#setup);
     const record = await this.#claim(this.#recorder);
@@ -355,7 +359,10 @@ export class OpenAiSession implements Interceptor {
 
   async #claim(recorder: Recorder): Promise<SessionRecord | undefined> {
     try {
-      return await recorder.claim();
+      const claim = await recorder.claim();
+      if (typeof claim !== "string") return claim;
+      if (claim === "taken_over") this.takenOver();
+      else this.end(4403, "forbidden: There is no such user in the database of this project");
     } catch (cause) {
       this.#options.onFailure(`The conversation could not be read: ${(cause as Error).message}`);
       this.end(1013, "store_unavailable: The conversation could not be read");

@@ -25,6 +25,12 @@ export interface OpenAiSessionsOptions {
   readonly onFailure?: (line: string) => void;
 }
 
+/** A session with its place in the order in which connections began. */
+interface Numbered {
+  readonly session: OpenAiSession;
+  readonly number: number;
+}
+
 /** A name that a client chooses for its conversation. */
 const SESSION_ID = /^[A-Za-z0-9_-]{1,128}$/;
 
@@ -38,7 +44,15 @@ export function openAiSessions(upstream: Upstream, options: OpenAiSessionsOption
   const report = options.onFailure ?? ((message) => log.error("openai.failed", { message }));
   const onFailure = (line: string) => report(upstream.redact(line));
   /** Of this isolate, by user and name. Others learn from the store that they are not the owners any more. */
-  const sessions = new Map<string, OpenAiSession>();
+  const sessions = new Map<string, Numbered>();
+  let count = 0;
+  /** Gives a conversation to the connection that began last. */
+  const takeOver = (key: string, own: Numbered) => {
+    const other = sessions.get(key);
+    if (other !== undefined && other.number > own.number) return own.session.takenOver();
+    sessions.set(key, own);
+    other?.session.takenOver();
+  };
   return {
     ...upstream,
     intercept({ userId, query, address, waitUntil }) {
@@ -68,12 +82,11 @@ export function openAiSessions(upstream: Upstream, options: OpenAiSessionsOption
         waitUntil,
         redact: upstream.redact,
         onFailure,
-        onEnd: () => sessions.get(key) === session && sessions.delete(key),
+        // Who may not begin takes nothing from who goes on.
+        onAdmitted: () => recorder && takeOver(key, own),
+        onEnd: () => sessions.get(key) === own && sessions.delete(key),
       });
-      if (recorder !== undefined) {
-        sessions.get(key)?.takenOver();
-        sessions.set(key, session);
-      }
+      const own = { session, number: ++count };
       return ok(session);
     },
   };

@@ -3,7 +3,7 @@ import { mergeConfig } from "./merge_config.ts";
 import { MAX_RETRIES } from "./plan_rebuild.ts";
 import { rebuildItem, truncateMessage } from "./rebuild_item.ts";
 import { type ConversationLimits, RecordedConversation } from "./recorded_conversation.ts";
-import type { DueResponse, PendingEvent, SessionChanges, SessionRecord } from "./session_store.ts";
+import type { Claim, DueResponse, PendingEvent, SessionChanges, SessionRecord } from "./session_store.ts";
 import { SessionWriter, type SessionWriterOptions } from "./session_writer.ts";
 import type { Passed, RealtimeEvent, StageOutput } from "./stage.ts";
 
@@ -110,9 +110,10 @@ export class Recorder {
     this.#writer = new SessionWriter(options);
   }
 
-  /** Becomes the owner of the record, and gives it. Rejects where the store cannot be reached. */
-  async claim(): Promise<SessionRecord> {
+  /** Becomes the owner of the record, and gives it, or why not. Rejects where the store cannot be reached. */
+  async claim(): Promise<Claim> {
     const record = await this.#writer.open();
+    if (typeof record === "string") return record;
     this.#conversation = new RecordedConversation(this.#limits, record.items);
     this.#config = record.config;
     this.#due = record.due;

@@ -1,5 +1,6 @@
+import { isUuid } from "./is_uuid.ts";
 import type { RpcCall } from "./rpc_call.ts";
-import type { DueResponse, KeptItem, PendingEvent, SessionKey, SessionStore } from "./session_store.ts";
+import type { Claim, DueResponse, KeptItem, PendingEvent, SessionKey, SessionStore } from "./session_store.ts";
 import type { RealtimeEvent } from "./stage.ts";
 
 /** What the database gives: JSON as it was stored. */
@@ -13,6 +14,8 @@ interface ClaimedRow {
   readonly items: readonly (Omit<KeptItem, "audioMs"> & { readonly audio_ms: number })[];
 }
 
+type Refused = Extract<Claim, string>;
+
 /** Conversations in the project's database, by the SQL functions of `supabase/migrations`, whatever carries the calls to them. */
 export function rpcSessionStore(call: RpcCall): SessionStore {
   const argsOf = ({ userId, sessionId }: SessionKey, owner: string) => ({
@@ -21,8 +24,11 @@ export function rpcSessionStore(call: RpcCall): SessionStore {
     holder: owner,
   });
   return {
-    async claim(key, owner) {
-      const row = await call("relay_claim_conversation", argsOf(key, owner)) as ClaimedRow;
+    async claim(key, owner, beganAt) {
+      if (!isUuid(key.userId)) return "forbidden";
+      const began = beganAt === undefined ? {} : { began_at: new Date(beganAt).toISOString() };
+      const row = await call("relay_claim_conversation", { ...argsOf(key, owner), ...began }) as ClaimedRow | Refused;
+      if (typeof row === "string") return row;
       const items = row.items.map(({ audio_ms: audioMs, ...item }) => ({ ...item, audioMs }));
       return { ...row, items };
     },

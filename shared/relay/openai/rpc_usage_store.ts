@@ -1,14 +1,13 @@
+import { isUuid } from "./is_uuid.ts";
 import type { RpcCall } from "./rpc_call.ts";
 import { TOKEN_KINDS } from "./usage.ts";
 import type { Admission, SessionLease, UsageLimits, UsageRecord, UsageStore } from "./usage_store.ts";
-
-const UUID = /^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$/i;
 
 /** Usage in the project's database, by the SQL functions of `supabase/migrations`, whatever carries the calls to them. */
 export function rpcUsageStore(call: RpcCall): UsageStore {
   return {
     async begin(session, limits, leaseMs) {
-      if (!UUID.test(session.userId)) return "forbidden";
+      if (!isUuid(session.userId)) return "forbidden";
       const args = { ...leaseArgs(session), ...limitArgs(limits), lease_ms: leaseMs };
       return await call("relay_begin_session", args) as Admission;
     },

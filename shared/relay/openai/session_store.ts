@@ -70,6 +70,12 @@ export interface SessionChanges extends Partial<SessionState> {
   readonly unpend?: readonly number[];
 }
 
+/**
+ * What a claim comes to: the record, or why it was not to be had. `taken_over`: a connection that began later has it;
+ * `forbidden`: there is no such user.
+ */
+export type Claim = SessionRecord | "taken_over" | "forbidden";
+
 /** The record of a session nobody has begun. */
 export const EMPTY_RECORD: SessionRecord = {
   config: null,
@@ -84,7 +90,8 @@ export const EMPTY_RECORD: SessionRecord = {
 /**
  * Where conversations are kept for those who come back. It promises:
  *
- * - One owner at a time: from `claim` on only who gave that `owner` may change the record, whoever had it before.
+ * - One owner at a time: from `claim` on only who gave that `owner` may change the record, whoever had it before. A claim that
+ *   comes late takes it from nobody whose connection began later.
  * - What `save` has answered `true` to, the next `claim` gives, in the order of places.
  * - A record that was not saved to for an hour is gone, and so are a user's oldest ones beyond twenty.
  *
@@ -93,9 +100,10 @@ export const EMPTY_RECORD: SessionRecord = {
 export interface SessionStore {
   /**
    * Makes `owner` (unique to the caller, a UUID) the owner of the record, and gives it; an empty one where there is none. From
-   * then on it counts as not told, until `save` says otherwise.
+   * then on it counts as not told, until `save` says otherwise. `beganAt`: when the owner's connection began, in milliseconds
+   * since 1970; default now, and no later than the store's own now.
    */
-  claim(key: SessionKey, owner: string): Promise<SessionRecord>;
+  claim(key: SessionKey, owner: string, beganAt?: number): Promise<Claim>;
   /** Changes the record, if only the time it is kept until; `false` where another owns it now, or it was deleted. */
   save(key: SessionKey, owner: string, changes: SessionChanges): Promise<boolean>;
   /** Deletes the record; does nothing where another owns it. */

@@ -1,9 +1,9 @@
 import type {
+  Claim,
   KeptItem,
   PendingEvent,
   SessionChanges,
   SessionKey,
-  SessionRecord,
   SessionState,
   SessionStore,
 } from "./session_store.ts";
@@ -29,6 +29,7 @@ const RETRY_MS = [100, 400, 1_500];
 export class SessionWriter {
   readonly #options: SessionWriterOptions;
   readonly #owner = crypto.randomUUID();
+  readonly #beganAt = Date.now();
   #state: Partial<SessionState> = {};
   readonly #put = new Map<string, KeptItem>();
   readonly #remove = new Set<string>();
@@ -45,11 +46,11 @@ export class SessionWriter {
     this.#options = options;
   }
 
-  /** Becomes the owner, and gives what there is. Rejects where the store cannot be reached. */
-  async open(): Promise<SessionRecord> {
+  /** Becomes the owner, and gives what there is, or why not. Rejects where the store cannot be reached. */
+  async open(): Promise<Claim> {
     const { store, key } = this.#options;
-    const record = await store.claim(key, this.#owner);
-    if (!this.#isClosed) this.#timer = setInterval(() => this.add({}), RENEW_MS);
+    const record = await store.claim(key, this.#owner, this.#beganAt);
+    if (typeof record !== "string" && !this.#isClosed) this.#timer = setInterval(() => this.add({}), RENEW_MS);
     return record;
   }
 

@@ -5,6 +5,7 @@ import { OpenAiSession } from "../../../shared/relay/openai/openai_session.ts";
 import { Recorder } from "../../../shared/relay/openai/recorder.ts";
 import type { SessionChanges } from "../../../shared/relay/openai/session_store.ts";
 import type { Stage } from "../../../shared/relay/openai/stage.ts";
+import { claimRecord } from "./claim_record.ts";
 import { eventually } from "../../support/eventually.ts";
 
 const KEY = { userId: "ada", sessionId: "talk" };
@@ -65,7 +66,7 @@ async function startSession({ announcesHandOver = false, stages = [], before }: 
     async leave(reason: string, { isDrained = true } = {}) {
       session.left({ reason, isDrained });
       await Promise.all(settled);
-      return await store.claim(KEY, "owner behind");
+      return await claimRecord(store, KEY, "owner behind");
     },
     async [Symbol.asyncDispose]() {
       session.left({ reason: "closed", isDrained: true });
@@ -402,7 +403,7 @@ Deno.test("the end of each response is kept until its client goes on, also besid
   session.upstream({ type: "response.done", response: { id: "long", conversation_id: "conv", output } });
   const { store } = session;
   const keptEnds = async () => {
-    const { ends } = await store.claim(KEY, "nobody");
+    const { ends } = await claimRecord(store, KEY, "nobody");
     return ends.map(({ response }) => response as { id: string; output: unknown[] });
   };
   const record = await session.leave("lost");

@@ -15,8 +15,10 @@ export function serveSessionStore(store: SessionStore = memorySessionStore()): S
   const usage = memoryUsageStore();
   const leaseOf = ({ member, session_name, lease }: Json) => ({ userId: member, sessionId: session_name, lease });
   const functions: Record<string, (args: Json) => Promise<unknown>> = {
-    async relay_claim_conversation({ member, session, holder }) {
-      const { items, ...record } = await store.claim({ userId: member, sessionId: session }, holder);
+    async relay_claim_conversation({ member, session, holder, began_at }) {
+      const claim = await store.claim({ userId: member, sessionId: session }, holder, Date.parse(began_at));
+      if (typeof claim === "string") return claim;
+      const { items, ...record } = claim;
       return {
         ...record,
         items: items.map(({ audioMs, ...item }) => ({ ...item, audio_ms: audioMs })),
