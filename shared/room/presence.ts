@@ -50,7 +50,11 @@ export interface PresenceOptions {
 
 /** A bus that cannot be reached keeps nobody from seeing who is here for longer than this. */
 const LONGEST_HOLD_MS = 1_500;
-/** What changed is told at once, and again after each of these times: within the grace of one who only moved. */
+/**
+ * What changed is told at once, and who came again after each of these times: within the grace of one who only moved, for
+ * whoever misses it may say that he left. Who went is told once more, and one of several connections not at all: there is
+ * time to ask.
+ */
 const TELL_AGAIN_AFTER_MS = [150, 250, 350, 500, 600];
 /** Changes that follow each other closely are told together. */
 const TELL_TOGETHER_MS = 50;
@@ -86,7 +90,7 @@ interface RemoteIsolate {
  * Who is in a room, by user, with a count of connections, over all isolates. The members here hear of one who comes with
  * his first connection and goes with his last, wherever they are; a hand-over or a reconnect in between shows nothing.
  *
- * Hints may be lost, doubled and overtaken: what changed is told several times over, who misses something asks, nobody
+ * Hints may be lost, doubled and overtaken: who came is told several times over, who misses something asks, nobody
  * is said to have left before the others were asked whether he is with them, and what an isolate held is given up when
  * it is gone. Until the others have answered for the first time, or had the time to, nobody here is told anything: a
  * list that is too short is worse than one that comes a moment later.
@@ -104,11 +108,14 @@ export class Presence {
   readonly #timers = new Map<string, ReturnType<typeof setTimeout>>();
   /** Users of this isolate that changed lately, each with the version that it made, oldest first. */
   readonly #recent = new Map<string, number>();
+  /** The isolates that were heard of this room: without any, nobody misses what is told. */
+  readonly #hearers = new Set<string>();
   #version: number;
   /** What changed up to this version is told no more. */
   #settledVersion: number;
   #toldVersion: number;
   #timesTold = 0;
+  #timesToTell = 0;
   #remindBeats = 0;
   #isKnown = false;
   /** Somebody wanted the list before it was known. */
@@ -146,7 +153,7 @@ export class Presence {
     const connections = (this.#here.get(userId)?.connections ?? 0) + 1;
     this.#here.set(userId, { ...(name !== undefined && { name }), connections });
     this.#count(userId, name, 1, pid);
-    this.#changed(userId);
+    this.#changed(userId, TELL_AGAIN_AFTER_MS.length);
   }
 
   /** Takes one away. */
@@ -155,12 +162,13 @@ export class Presence {
     if (user === undefined) return;
     if (--user.connections === 0) this.#here.delete(userId);
     this.#count(userId, user.name, -1);
-    this.#changed(userId);
+    this.#changed(userId, this.#shown.get(userId)?.leaving === undefined ? 0 : 1);
   }
 
   /** Takes in what another isolate says. */
   hear(isolateId: string, hint: PresenceHint): void {
     this.#unheard.delete(isolateId);
+    this.#hearers.add(isolateId);
     switch (hint.kind) {
       case "presence":
         return this.#hearChanges(isolateId, hint.version, hint.from, hint.users);
@@ -173,6 +181,7 @@ export class Presence {
 
   /** Gives up what an isolate held. */
   drop(isolateId: string): void {
+    this.#hearers.delete(isolateId);
     const isolate = this.#elsewhere.get(isolateId);
     if (isolate === undefined) return;
     this.#elsewhere.delete(isolateId);
@@ -351,13 +360,14 @@ export class Presence {
     for (const isolateId of [...this.#unheard]) this.drop(isolateId);
   }
 
-  #changed(userId: string): void {
+  #changed(userId: string, timesToTellAgain: number): void {
     const isFirst = !this.#hasChanged;
     this.#version++;
     this.#remindBeats = REMIND_BEATS;
     this.#recent.delete(userId);
     this.#recent.set(userId, this.#version);
     this.#timesTold = 0;
+    this.#timesToTell = Math.max(this.#timesToTell, timesToTellAgain);
     if (!this.#timers.has("tell again")) this.#tellAgainLater();
     if (isFirst) this.#tellAll();
     else if (!this.#timers.has("tell")) this.#tellNew();
@@ -375,12 +385,21 @@ export class Presence {
     const delayMs = TELL_AGAIN_AFTER_MS[this.#timesTold++];
     if (delayMs !== undefined) {
       return this.#after("tell again", delayMs, () => {
-        this.#tellChanges(MOST_AGAIN);
+        if (this.#timesToTell-- > 0 && !this.#isAlone) this.#tellChanges(MOST_AGAIN);
         this.#tellAgainLater();
       });
     }
-    this.#recent.clear();
-    this.#settledVersion = this.#version;
+    this.#timesToTell = 0;
+    for (const [userId, version] of this.#recent) {
+      if (this.#recent.size <= MOST_ALONG) break;
+      this.#recent.delete(userId);
+      this.#settledVersion = version;
+    }
+  }
+
+  /** All who could be here too were asked, and nobody answered. */
+  get #isAlone(): boolean {
+    return this.#hearers.size === 0 && this.#isKnown && !this.#timers.has("ask once more");
   }
 
   #remind(): void {

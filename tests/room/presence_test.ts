@@ -227,6 +227,45 @@ Deno.test("one who moves is never said to have left, however much the bus loses"
   }
 });
 
+Deno.test("a move is told as often as it may be missed, and only where somebody else is in the room", async () => {
+  await withClock(async (clock) => {
+    const told: string[] = [];
+    const isolates = new Isolates((from, { kind }) => {
+      told.push(`${from} ${kind}`);
+      return { copies: 1, delayMs: 1 };
+    });
+    const a = isolates.open("A");
+    a.enter("ann", "Ann", "1");
+    const b = isolates.open("B");
+    await clock.tickAsync(20_000);
+    told.length = 0;
+    b.enter("ann", "Ann", "2");
+    await clock.tickAsync(100);
+    a.exit("ann");
+    await clock.tickAsync(20_000);
+    assertEquals(told.filter((word) => word.startsWith("B")), ["B present", ...Array(5).fill("B presence")]);
+    assertEquals(told.filter((word) => word.startsWith("A")), ["A presence"], "he is shown all the same");
+
+    let alone = 0;
+    const d = new Presence({
+      isolateId: "D",
+      firstVersion: 0,
+      leaveGraceMs: 1_000,
+      answerMs: 50,
+      others: () => ["A"],
+      announce() {},
+      publish: (hint) => alone += hint.kind === "who" ? 0 : 1,
+    });
+    d.ready();
+    await clock.tickAsync(10_000);
+    d.enter("eve", "Eve", "1");
+    await clock.tickAsync(10_000);
+    assertEquals(alone, 1);
+    d.close();
+    isolates.close();
+  });
+});
+
 Deno.test("before one is said to have left, the others are asked whether he is with them", async () => {
   await withClock(async (clock) => {
     const isolates = new Isolates((from, { kind }) => ({
