@@ -2,12 +2,14 @@ import type { Drain, Isolate } from "../isolate/isolate.ts";
 import { ENDED, EXIT, type ExitNotice, type InFlight, NORMAL, type Pid, type Processes } from "../process/mod.ts";
 import type { ErrorFrame, ReconnectFrame, TokenExpiringFrame } from "../protocol/connection_frames.ts";
 import type { CloseCode, ErrorCode } from "../protocol/codes.ts";
+import { closeOnceRead, UNREAD_BYTES } from "./close_once_read.ts";
 import { closeOnceQuiet, closeSocket } from "./close_socket.ts";
 import type { BufferBudget } from "./buffer_budget.ts";
 import type { Counters } from "./counters.ts";
 import { parseDurationMs } from "./duration.ts";
 import { RateLimiter } from "./rate_limiter.ts";
 import { MESSAGE_TOPIC, type Metadata, type Relay } from "./relay_to.ts";
+import type { Places } from "./places.ts";
 import type { ResolvedSocketOptions } from "./socket_options.ts";
 import type { Timer, Timers } from "./timers.ts";
 import { utf8Length } from "./utf8_length.ts";
@@ -113,6 +115,7 @@ export interface ConnectionContext {
   readonly counters: Counters;
   /** What all of them hold for clients that do not read. */
   readonly buffers: BufferBudget;
+  readonly places: Places;
   readonly timers: Timers;
   /** The connection has ended, for the reason that its target heard; called once. */
   ended(connection: Connection, reason: string): void;
@@ -189,6 +192,7 @@ export class Connection {
     this.#metadata = relay.metadata;
     this.userId = typeof relay.metadata.user_id === "string" ? relay.metadata.user_id : undefined;
     context.isolate.hold();
+    context.places.take(this.userId);
     this.pid = context.processes.spawn(this);
     // From here on the other end decides what happens: an exception in one of these would take the server down, but
     // whatever they call is a process's handler or guards itself.
@@ -529,14 +533,24 @@ export class Connection {
     if (this.#ended) return;
     this.#context.counters.closed(code);
     // Ended first: whoever hears of it must not find a connection that still takes frames.
-    this.#end(leaveReason, () => {
-      if (!SENT_TOO_MUCH.has(leaveReason)) return closeSocket(this.#socket, code, reason);
-      const { messageBurst, byteBurst } = this.#context.options;
-      closeOnceQuiet(this.#socket, code, reason, { messages: messageBurst, bytes: byteBurst });
-    });
+    this.#end(leaveReason, { code, reason });
   }
 
-  #end(leaveReason: string, close?: () => void): void {
+  /** Closes its socket, and gives its place back when nothing is held for it any more. */
+  #closeSocket(code: number, reason: string, leaveReason: string): void {
+    const { options, buffers, places, timers } = this.#context;
+    const { userId } = this; // What waits for the socket's end must not hold the connection.
+    const patience = { messages: options.messageBurst, bytes: options.byteBurst };
+    if (this.#socket.bufferedAmount >= UNREAD_BYTES) {
+      const held = buffers.closing(() => places.leave(userId));
+      return closeOnceRead(this.#socket, { code, reason, patience, timers, held });
+    }
+    if (SENT_TOO_MUCH.has(leaveReason)) closeOnceQuiet(this.#socket, code, reason, patience);
+    else closeSocket(this.#socket, code, reason);
+    places.leave(userId);
+  }
+
+  #end(leaveReason: string, close?: { code: number; reason: string }): void {
     if (this.#ended) return;
     this.#ended = true;
     this.#cancelTimers();
@@ -546,8 +560,8 @@ export class Connection {
       for (const type of EVENTS) this.#socket.removeEventListener(type, this.#listener!);
       this.#listener = undefined;
     }
-    this.#context.buffers.closing(this.#socket);
-    close?.();
+    if (close === undefined) this.#context.places.leave(this.userId);
+    else this.#closeSocket(close.code, close.reason, leaveReason);
     this.#context.processes.demonitor(this.pid, this.#target);
     this.#leave(this.#target, leaveReason, this.#metadata);
     this.#flushed();

@@ -17,6 +17,7 @@ import { Connection, type ConnectionContext, type LeaveMessage } from "./connect
 import { Counters } from "./counters.ts";
 import { corsHeaders, preflight } from "./cors.ts";
 import { normalizeOffer } from "./normalize_offer.ts";
+import { Places } from "./places.ts";
 import { type Refusal, refusalOf, refuse } from "./refuse.ts";
 import { CONTROL_FRAMES_HEADER, parseRelay, type Relay, RELAY_HEADER } from "./relay_to.ts";
 import {
@@ -96,7 +97,6 @@ class SocketServer {
   readonly #socketContext: SocketContext;
   readonly #log: Log;
   readonly #connections = new Set<Connection>();
-  readonly #connectionsOfUser = new Map<string, number>();
   /** Requests whose handler is still at work: they will be connections, so they count as such. */
   #handshakes = 0;
 
@@ -107,13 +107,15 @@ class SocketServer {
     this.#options = resolveSocketOptions(serve);
     const processes = serve.processes ?? defaultProcesses;
     const isolate = serve.isolate ?? new Isolate({ id: processes.isolateId });
+    const timers = new Timers();
     this.#context = {
       options: this.#options,
       processes,
       isolate,
       counters: new Counters(),
-      buffers: new BufferBudget(this.#options.maxBufferedBytesTotal, () => this.#connections),
-      timers: new Timers(),
+      buffers: new BufferBudget(this.#options.maxBufferedBytesTotal, () => this.#connections, timers),
+      places: new Places(this.#options),
+      timers,
       ended: (connection, reason) => this.#forget(connection, reason),
     };
     this.#socketContext = { isolate, limits: connectionLimits(this.#options) };
@@ -173,7 +175,8 @@ class SocketServer {
       return { code: "origin_forbidden", message: "Pages of this origin may not connect: see ALLOWED_ORIGINS" };
     }
     if (this.#context.isolate.state !== "serving") return DRAINING;
-    if (this.#connections.size + this.#handshakes >= this.#options.maxConnections) {
+    const { buffers, places } = this.#context;
+    if (places.isFull(this.#handshakes) || buffers.isFull) {
       return { code: "overloaded", message: "This isolate has all the connections it takes: connect again" };
     }
   }
@@ -185,7 +188,7 @@ class SocketServer {
       return this.#refuseSocket(request, refuse(DRAINING));
     }
     const { user_id: userId } = relay.metadata;
-    if (typeof userId === "string" && this.#countOf(userId) >= this.#options.maxConnectionsPerUser) {
+    if (typeof userId === "string" && this.#context.places.isFullFor(userId)) {
       this.#releaseTarget(relay, "too_many_connections");
       const message = `A user may have ${this.#options.maxConnectionsPerUser} connections here`;
       return this.#refuseSocket(request, refuse({ code: "too_many_connections", message }));
@@ -203,9 +206,6 @@ class SocketServer {
     this.#connections.add(connection);
     this.#context.counters.connections_opened++;
     this.#log.debug("connection.opened", { request_id: requestId(request), pid: connection.pid, user_id: userId });
-    if (connection.userId !== undefined) {
-      this.#connectionsOfUser.set(connection.userId, this.#countOf(connection.userId) + 1);
-    }
     return upgraded.response;
   }
 
@@ -289,9 +289,7 @@ class SocketServer {
   #metrics(request: Request): Response {
     const failure = checkSecretKey(request, this.#serve.secretKeys ?? []);
     if (failure !== undefined) return refuse(failure);
-    const { isolate, counters, processes } = this.#context;
-    let bufferedBytes = 0;
-    for (const connection of this.#connections) bufferedBytes += connection.bufferedBytes;
+    const { isolate, counters, processes, buffers } = this.#context;
     const lines = Object.entries(this.#log.written).map(([level, count]) => [{ level }, count] as const);
     const text = writeOpenMetrics([
       gauge("edge_sockets_isolate_age_seconds", "How long this isolate has lived.", isolate.ageMs / 1_000),
@@ -302,7 +300,12 @@ class SocketServer {
       ),
       gauge("edge_sockets_connections", "Sockets that are bound to a process.", this.#connections.size),
       gauge("edge_sockets_processes", "Processes that run, those of connections too.", processes.count),
-      gauge("edge_sockets_buffered_bytes", "What clients have been sent and not read yet.", bufferedBytes),
+      gauge("edge_sockets_buffered_bytes", "What clients have been sent and not read yet.", buffers.bytes),
+      gauge(
+        "edge_sockets_closing_bytes",
+        "What is held for sockets that were closed before their clients had read it.",
+        buffers.closingBytes,
+      ),
       ...counters.metrics(),
       counter("edge_sockets_log_lines", "Lines that were logged, by level.", lines),
       counter("edge_sockets_log_lines_dropped", "Lines that were too many to be logged.", this.#log.dropped),
@@ -315,11 +318,6 @@ class SocketServer {
     if (!this.#connections.delete(connection)) return;
     this.#log.debug("connection.closed", { pid: connection.pid, reason });
     if (this.#connections.size === 0 && this.#context.isolate.state !== "serving") this.#sumUp();
-    const { userId } = connection;
-    if (userId === undefined) return;
-    const left = this.#countOf(userId) - 1;
-    if (left > 0) this.#connectionsOfUser.set(userId, left);
-    else this.#connectionsOfUser.delete(userId);
   }
 
   /** Logs what this isolate did: who asks for `/metrics` is sent to a younger one by now. */
@@ -329,10 +327,6 @@ class SocketServer {
     } catch (error) {
       this.#log.error("health.failed", { error });
     }
-  }
-
-  #countOf(userId: string): number {
-    return this.#connectionsOfUser.get(userId) ?? 0;
   }
 
   #report(error: unknown, request: Request): void {

@@ -19,16 +19,17 @@ export interface SocketOptions {
   maxBufferedBytes?: number;
   /**
    * Bytes that wait for all clients of this isolate together before those for whom most waits are dropped with 1013;
-   * default 64 MiB, of the 256 MB that the platform gives an isolate.
+   * default 64 MiB, of the 256 MB that the platform gives an isolate. As much again may be held for sockets that were
+   * closed, as the runtime frees nothing before TCP ends: then newcomers are refused with 1013.
    */
   maxBufferedBytesTotal?: number;
   /** Frames, and bytes, of a connection that its target has not handled yet before it is dropped with 1013; default 1,000 and 4 MiB. */
   maxInFlightMessages?: number;
   /** The bytes of those; default 4 MiB. */
   maxInFlightBytes?: number;
-  /** Connections of this isolate; default 5,000. */
+  /** Connections of this isolate, with those that have ended and for which something is held; default 5,000. */
   maxConnections?: number;
-  /** Connections of one user on this isolate, counted by `metadata.user_id`; default 50. */
+  /** Connections of one user on this isolate, counted the same, by `metadata.user_id`; default 50. */
   maxConnectionsPerUser?: number;
   /** After how much silence the runtime pings, and then gives up; in milliseconds, whole seconds, default 120,000. */
   idleTimeoutMs?: number;

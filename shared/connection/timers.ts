@@ -56,6 +56,14 @@ export class Timers {
     return entry;
   }
 
+  /**
+   * The same at the next moment that is a multiple of `periodMs` on the clock: all who wait by the same period cost one
+   * turn between them.
+   */
+  onBeat<Owner>(periodMs: number, owner: Owner, action: (owner: Owner) => void): Timer {
+    return this.after(periodMs - this.#now() % periodMs, owner, action);
+  }
+
   /** Ends a timer; one that was due already, or was never set, changes nothing. */
   cancel(timer: Timer | undefined): void {
     if (timer === undefined) return;

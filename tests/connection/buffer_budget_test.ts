@@ -1,24 +1,31 @@
 import { assertEquals } from "@std/assert";
+import { type Clock, install } from "@sinonjs/fake-timers";
 import { BufferBudget, type BufferHolder } from "../../shared/connection/buffer_budget.ts";
+import { Timers } from "../../shared/connection/timers.ts";
 
 const KIB = 1024;
+
+/** A connection that holds so much, as a test changes it. */
+interface Held extends BufferHolder {
+  bufferedBytes: number;
+}
 
 /** Connections that hold so much, and the order in which they are dropped. */
 function holding(maxBytes: number, ...kib: number[]) {
   const dropped: number[] = [];
-  const holders = new Set<BufferHolder>(kib.map((size) => ({
+  const holders = new Set<Held>(kib.map((size) => ({
     bufferedBytes: size * KIB,
     dropSlowReader() {
       dropped.push(size);
       holders.delete(this);
     },
   })));
-  return { dropped, budget: new BufferBudget(maxBytes, () => holders) };
+  return { dropped, holders: [...holders], budget: new BufferBudget(maxBytes, () => holders, new Timers()) };
 }
 
-/** A socket that holds so much, until its end. */
-function socketWith(bufferedAmount: number): WebSocket {
-  return Object.assign(new EventTarget(), { bufferedAmount }) as unknown as WebSocket;
+function stopTime(): Clock & Disposable {
+  const clock = install({ toFake: ["setTimeout", "clearTimeout", "performance"] });
+  return Object.assign(clock, { [Symbol.dispose]: () => clock.uninstall() });
 }
 
 Deno.test("over the bound those who hold most are closed first, and no more than need be", () => {
@@ -40,15 +47,31 @@ Deno.test("within the bound nobody is closed, and never one who holds little", (
   }
 });
 
-Deno.test("what a socket holds counts until its end, though it was closed", () => {
+Deno.test("what a socket holds counts until its end, though it was closed, and costs nobody who reads", () => {
+  using clock = stopTime();
+  const { budget, dropped, holders: [reader] } = holding(800 * KIB, 300, 100);
+  let freed = 0;
+  const held = budget.closing(() => freed++);
+  held(1_000 * KIB);
+  held(900 * KIB);
+  assertEquals([freed, budget.closingBytes, budget.isFull], [0, 900 * KIB, true]);
+  for (let i = 0; i < 20; i++) {
+    budget.sent(1e9);
+    clock.tick(1_000);
+    reader!.bufferedBytes -= KIB;
+  }
+  assertEquals(dropped, [100], "the other has read nothing for two seconds");
+  held(0);
+  assertEquals([freed, budget.closingBytes, budget.isFull, clock.countTimers()], [1, 0, false, 0]);
+});
+
+Deno.test("nobody is looked at for having stalled while all that is held is within the bound", () => {
+  using clock = stopTime();
   const { budget, dropped } = holding(800 * KIB, 300, 100);
-  const socket = socketWith(500 * KIB);
-  budget.closing(socket);
-  budget.closing(socketWith(63 * KIB));
-  assertEquals(budget.closingBytes, 500 * KIB);
-  budget.sent(1e9);
-  assertEquals(dropped, [300]);
-  socket.dispatchEvent(new Event("close"));
-  socket.dispatchEvent(new Event("close"));
-  assertEquals(budget.closingBytes, 0);
+  budget.closing(() => {})(400 * KIB);
+  clock.tick(60_000);
+  assertEquals(dropped, []);
+  budget.closing(() => {})(400 * KIB + 1);
+  clock.tick(4_000);
+  assertEquals(dropped, [300, 100]);
 });

@@ -51,7 +51,11 @@ Deno.test("GET /metrics tells in OpenMetrics what connections did, and what the 
   const families = await readMetrics(kernel);
   const values = ["connections", "connections_opened", "messages_in", "messages_out", "received_bytes", "rooms"];
   assertEquals(values.map((name) => valueOf(families, name)), [2, 5, 1, 2, 2, 7]);
-  assertEquals([valueOf(families, "isolate_draining"), valueOf(families, "buffered_bytes")], [0, 0]);
+  assertEquals(["isolate_draining", "buffered_bytes", "closing_bytes"].map((name) => valueOf(families, name)), [
+    0,
+    0,
+    0,
+  ]);
   assertEquals(valueOf(families, "refusals", { code: "too_large" }), 1);
   assertEquals(["1000", "1006", "1009"].map((code) => valueOf(families, "closes", { code })), [1, 1, 1]);
 

@@ -49,6 +49,24 @@ Deno.test("thousands of timers, many of which are cancelled, come as the runtime
   assertEquals([timers.count, clock.countTimers()], [0, 0]);
 });
 
+Deno.test("timers on one beat come together, at the next multiple of its period", () => {
+  using clock = stopTime();
+  const timers = new Timers();
+  const { came, note } = recorder(clock);
+  for (const waitMs of [3, 40, 100, 57]) {
+    clock.tick(waitMs);
+    timers.onBeat(250, String(clock.now), note);
+  }
+  assertEquals(clock.countTimers(), 1);
+  clock.tick(49);
+  assertEquals(came, []);
+  clock.tick(1);
+  assertEquals(came, [["3", 250], ["43", 250], ["143", 250], ["200", 250]]);
+  timers.onBeat(250, "a whole period later", note);
+  clock.tick(250);
+  assertEquals(came.at(-1), ["a whole period later", 500]);
+});
+
 Deno.test("a timer that is cancelled does not come, and the last one leaves nothing of the runtime's", () => {
   using clock = stopTime();
   const timers = new Timers();

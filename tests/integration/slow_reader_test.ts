@@ -1,10 +1,11 @@
 import { assert, assertEquals } from "@std/assert";
 import { relayTo } from "../../shared/connection/mod.ts";
 import { eventually } from "../support/eventually.ts";
-import { BINARY, TEXT } from "../support/raw_socket.ts";
+import { BINARY, type RawSocket, TEXT } from "../support/raw_socket.ts";
 import { startKernel } from "../connection/kernel.ts";
 
 const MIB = 1024 * 1024;
+const PONG = 10;
 
 Deno.test("a client that stops reading is dropped with 1013 at maxBufferedBytes, memory stays flat, others go on", async () => {
   await using kernel = startKernel(() => relayTo(target.pid), { maxBufferedBytes: MIB });
@@ -77,6 +78,69 @@ Deno.test("over the bound of the isolate the one for whom most waits is dropped,
   await eventually("nothing is held for it", async () => (await kernel.health()).closing_bytes === 0);
 });
 
+Deno.test("of those who stall again and again the isolate takes no more than its bound, and closes nobody who reads for them", async () => {
+  const userOf = (request: Request) => new URL(request.url).searchParams.get("user");
+  await using kernel = startKernel(
+    (_kernel, request) => relayTo(target.pid, { metadata: { user_id: userOf(request) } }),
+    { maxBufferedBytes: MIB, maxBufferedBytesTotal: 4 * MIB, maxConnectionsPerUser: 5 },
+  );
+  const target = kernel.spawnTarget();
+  const frame = { type: "binary", data: new Uint8Array(64 * 1024) };
+  await using reader = await kernel.connect("/?user=ann");
+  const fast = (await target.next("ws.join")).client_pid;
+  const stalled: RawSocket[] = [];
+  for (let n = 0; n < 4; n++) {
+    const client = await kernel.connectRaw("/?user=bob");
+    stalled.push(client);
+    const slow = (await target.next("ws.join")).client_pid;
+    for (let sent = 0; sent < 1_600 && kernel.processes.isAlive(slow); sent++) {
+      kernel.processes.send(slow, "ws.send", frame);
+      if (sent % 8 === 0) {
+        kernel.processes.send(fast, "ws.send", { type: "text", data: `${sent}` });
+        assertEquals(await reader.next(), `${sent}`);
+      }
+    }
+    assertEquals((await target.next("ws.leave")).reason, "slow_reader");
+    // The runtime says "closed" to that, and frees nothing.
+    await client.sendFrame(PONG, "");
+  }
+  const { connections, closing_bytes } = await kernel.health();
+  assertEquals(connections, 1);
+  assert(closing_bytes > 4 * MIB && closing_bytes < 6 * MIB, `${closing_bytes} bytes`);
+  for (const user of ["bob", "eve"]) {
+    await using refused = await kernel.connect(`/?user=${user}`);
+    assertEquals((await refused.closed).code, 1013, "so much is held that nobody may come");
+  }
+  kernel.processes.send(fast, "ws.send", { type: "text", data: "still here" });
+  assertEquals(await reader.next(), "still here");
+
+  for (const client of stalled) client[Symbol.dispose]();
+  await eventually("nothing is held for him", async () => (await kernel.health()).closing_bytes === 0);
+  for (let n = 0; n < 5; n++) await (await kernel.connect("/?user=bob")).close();
+});
+
+Deno.test("a place is kept while the runtime holds what its client has not read", async () => {
+  await using kernel = startKernel(() => relayTo(target.pid, { metadata: { user_id: "bob" } }), {
+    maxBufferedBytes: MIB,
+    maxConnectionsPerUser: 1,
+  });
+  const target = kernel.spawnTarget();
+  using stalled = await kernel.connectRaw();
+  const slow = (await target.next("ws.join")).client_pid;
+  const frame = { type: "binary", data: new Uint8Array(64 * 1024) };
+  for (let sent = 0; kernel.processes.isAlive(slow); sent++) {
+    kernel.processes.send(slow, "ws.send", frame);
+    await new Promise((resolve) => setTimeout(resolve)); // The network takes what it takes.
+  }
+  await using second = await kernel.connect();
+  assertEquals((await second.closed).code, 4429);
+  stalled[Symbol.dispose]();
+  await eventually("nothing is held for it", async () => (await kernel.health()).closing_bytes === 0);
+  await using third = await kernel.connect();
+  await target.next("ws.join");
+  await third.close();
+});
+
 Deno.test("echoes that a client does not read are bounded as well", async () => {
   await using kernel = startKernel(({ processes }) =>
     relayTo(processes.spawn({
@@ -94,5 +158,6 @@ Deno.test("echoes that a client does not read are bounded as well", async () => 
   stalled[Symbol.dispose]();
   await sending;
   await kernel.idle(1);
+  await eventually("nothing is held for it", async () => (await kernel.health()).closing_bytes === 0);
   assert(Deno.memoryUsage().rss - before < 60 * MIB, `memory grew by ${(Deno.memoryUsage().rss - before) / MIB} MiB`);
 });

@@ -3,6 +3,7 @@ import { memoryBus } from "../../shared/bus/memory_bus.ts";
 import { BufferBudget } from "../../shared/connection/buffer_budget.ts";
 import { Connection } from "../../shared/connection/connection.ts";
 import { Counters } from "../../shared/connection/counters.ts";
+import { Places } from "../../shared/connection/places.ts";
 import { parseRelay, RELAY_HEADER } from "../../shared/connection/relay_to.ts";
 import { connectionLimits, resolveSocketOptions } from "../../shared/connection/socket_options.ts";
 import { Timers } from "../../shared/connection/timers.ts";
@@ -73,8 +74,17 @@ export function inProcessChat({ store, bus = memoryBus() }: InProcessChatOptions
   const chat = createChat({ store, bus, processes, isolate, authenticator: testAuthenticator });
   const options = resolveSocketOptions(UNLIMITED);
   const connections: Connection[] = [];
-  const buffers = new BufferBudget(options.maxBufferedBytesTotal, () => connections);
-  const context = { options, processes, isolate, counters: new Counters(), buffers, timers: new Timers(), ended() {} };
+  const timers = new Timers();
+  const context = {
+    options,
+    processes,
+    isolate,
+    counters: new Counters(),
+    buffers: new BufferBudget(options.maxBufferedBytesTotal, () => connections, timers),
+    places: new Places(options),
+    timers,
+    ended() {},
+  };
   return {
     processes,
     async connect(user, query) {
