@@ -23,7 +23,10 @@ export interface RelaySocketOptions {
 
 /** How a `RelaySocket` connects again. */
 export interface ReconnectOptions {
-  /** Tries in a row before it gives up; default 10, which takes about two minutes. */
+  /**
+   * Tries in a row before it gives up; default 10, which takes about two minutes. They count anew once `session.updated` has
+   * come, or a connection has lasted for 30 s.
+   */
   readonly maxAttempts?: number;
   /** What may wait to be sent until there is a connection again, about in bytes; default 1 MiB. */
   readonly maxQueuedBytes?: number;
@@ -49,6 +52,10 @@ const REFUSAL = '{"type":"error","code":';
 const FAREWELL_MS = 12_000;
 /** How long a relay may take to have a session again, once there is a connection: it gives OpenAI 20 s. */
 const RESUME_MS = 30_000;
+/** How long a connection has to last, if nothing else shows that the session is there, before tries are counted anew. */
+const SETTLED_MS = 30_000;
+/** What the relay says once it has given a conversation to OpenAI, near the beginning of a text. */
+const SESSION_IS_THERE = '"session.updated"';
 
 /**
  * A WebSocket through the relay: the standard interface, for a client that takes a WebSocket class and knows neither of
@@ -121,7 +128,10 @@ export class RelaySocket extends EventTarget implements WebSocket {
   #pause: Pause | undefined;
   /** The next try, or the end of what it waits for. */
   #timer: ReturnType<typeof setTimeout> | undefined;
+  /** Tries in a row: a session that is lost before it is there, at once and each time, is none that came back. */
   #attempts = 0;
+  /** When the relay last answered on a connection that is there. */
+  #resumedAt = Infinity;
   /** The layer above has closed it. */
   #isClosing = false;
 
@@ -291,6 +301,7 @@ export class RelaySocket extends EventTarget implements WebSocket {
       if (data === HAND_OVER_FRAME && this.#reconnect) return this.#sayFarewell(socket);
       if (isAwaited && this.#pause !== undefined && !this.#resume(this.#pause, data)) return;
       isAwaited = false;
+      if (this.#attempts > 0 && this.#pause === undefined && saysSessionIsThere(data)) this.#attempts = 0;
       this.dispatchEvent(new MessageEvent("message", { data, origin }));
     };
     socket.onerror = (event) => {
@@ -308,6 +319,8 @@ export class RelaySocket extends EventTarget implements WebSocket {
 
   /** A connection has ended that the layer above did not close. */
   #closed(close: CloseEvent): void {
+    if (performance.now() - this.#resumedAt >= SETTLED_MS) this.#attempts = 0;
+    this.#resumedAt = Infinity;
     const retry = retryAfter(close.code);
     const mayRetry = retry === "retry" || (retry === "retry_with_new_token" && typeof this.#token === "function");
     if (this.#reconnect === undefined || !mayRetry || this.#attempts >= this.#reconnect.maxAttempts) {
@@ -351,7 +364,7 @@ export class RelaySocket extends EventTarget implements WebSocket {
     if (typeof first === "string" && first.startsWith(REFUSAL)) return false;
     this.#stopWaiting();
     this.#pause = undefined;
-    this.#attempts = 0;
+    this.#resumedAt = performance.now();
     for (const data of waiting) this.#socket!.send(data);
     this.dispatchEvent(new Event("reconnected"));
     return true;
@@ -431,6 +444,10 @@ function relayUrl(url: string | URL, relay: string | URL | undefined, { isSessio
   }
   through.protocol = through.protocol.replace(/^http/, "ws");
   return through.href;
+}
+
+function saysSessionIsThere(data: unknown): boolean {
+  return typeof data === "string" && data.slice(0, 256).includes(SESSION_IS_THERE);
 }
 
 /** A browser's has no message, Deno's has one. */

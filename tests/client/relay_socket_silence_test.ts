@@ -42,7 +42,7 @@ class SilentSocket {
 
 /** A `RelaySocket` on silent sockets, in time that passes as the test says. */
 function connect(options: Partial<RelaySocketOptions> = {}) {
-  const clock = FakeTimers.install({ toFake: ["setTimeout", "clearTimeout"] });
+  const clock = FakeTimers.install({ toFake: ["setTimeout", "clearTimeout", "performance"] });
   const { WebSocket } = globalThis;
   SilentSocket.all.length = 0;
   globalThis.WebSocket = SilentSocket as unknown as typeof WebSocket;
@@ -209,4 +209,38 @@ Deno.test("RelaySocket: who closes it on `reconnecting` sends no farewell, and l
   await net.pass(60_000);
   assertEquals([net.newest.sent, net.sockets.length, net.clock.countTimers()], [[], 1, 0]);
   assertEquals(net.told, ["open", "reconnecting", "close 1005 clean"]);
+});
+
+const CREATED = '{"type":"session.created","event_id":"event_1"}';
+const UPDATED = '{"event_id":"event_2","type":"session.updated","session":{}}';
+
+/** Connects, and is connected again so often as it tries, at most; each connection ends after `texts`, with 4502. */
+async function loseEach({ maxAttempts = 2, most = 9, texts = [CREATED], lastsMs = 0 }) {
+  const net = connect({ reconnect: { maxAttempts } });
+  let connections = 0;
+  // Before each is a wait of at most 2 s.
+  for (let from = 0; from < most; from++, await net.pass(2_000)) {
+    await net.pass(0);
+    if (net.sockets.length === connections) break;
+    connections = net.sockets.length;
+    net.newest.open();
+    for (const text of texts) net.newest.say(text);
+    await net.pass(lastsMs);
+    net.newest.drop(4502);
+  }
+  return Object.assign(net, { connections });
+}
+
+Deno.test("RelaySocket: sessions that are lost before they are there, each in turn, are tries in a row", async () => {
+  using net = await loseEach({});
+  assertEquals([net.connections, net.told.at(-1), net.clock.countTimers()], [3, "close 4502 unclean", 0]);
+});
+
+Deno.test("RelaySocket: tries count anew once a session is there, or a connection has lasted", async () => {
+  for (const lived of [{ texts: [CREATED, UPDATED] }, { lastsMs: 30_000 }]) {
+    using net = await loseEach({ maxAttempts: 1, most: 5, ...lived });
+    assertEquals([net.connections, net.socket.readyState], [5, RelaySocket.OPEN]);
+    net.socket.close();
+    await net.pass(0);
+  }
 });
