@@ -55,7 +55,7 @@ export interface UpstreamDefinition {
 }
 
 /** Stands for the secret in a definition. */
-export const SECRET_PLACEHOLDER = "{secret}";
+const SECRET_PLACEHOLDER = "{secret}";
 
 /** A subprotocol's name (RFC 6455 section 4.1): a token of RFC 9110 section 5.6.2. */
 const PROTOCOL = /^[!#$%&'*+.^_`|~0-9A-Za-z-]+$/;

@@ -23,7 +23,7 @@ const MEMBERS = {
 };
 
 /** A client event that is known here. */
-export type ClientEventType = keyof typeof MEMBERS;
+type ClientEventType = keyof typeof MEMBERS;
 
 /** The client events that are known here. */
 export const CLIENT_EVENTS = Object.keys(MEMBERS) as readonly ClientEventType[];

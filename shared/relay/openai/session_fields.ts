@@ -9,7 +9,7 @@ const list = <T extends z.core.$ZodType>(element: T) => z.array(element, "must b
 const text = () => z.string("must be a string");
 
 /** The most tokens that a response may have. */
-export const MaxOutputTokens = z.union(
+const MaxOutputTokens = z.union(
   [z.int().check(z.gte(1)), z.literal("inf")],
   'must be a whole number >= 1 or "inf"',
 );
