@@ -119,6 +119,8 @@ export const ChatConnectionFrame = z.object({
   resumed: z.boolean(),
   /** The other rooms whose events come, and from where on: say `resume` first to get them from where the client stands. */
   rooms: z.optional(z.record(z.string(), z.object({ seq: Seq, epoch: z.string() }))),
+  /** How many more there are, whose events do not come unless they are joined. */
+  rooms_left_out: z.optional(z.number()),
   expires_at: Timestamp,
   /** The isolate that it landed on, and how long that has lived, in milliseconds. */
   isolate: z.string(),

@@ -46,8 +46,6 @@ const MAX_BAD_FRAMES = 10;
 const MAX_WRITES_UNDER_WAY = 256;
 /** Questions of one connection that wait for the store. */
 const MAX_READS_UNDER_WAY = 16;
-/** Rooms that one connection may be in: it joins no more. */
-const MAX_ROOMS = 2_000;
 /** Rooms that are not the user's, of which a connection may claim to have positions: each is answered by itself. */
 const MAX_UNKNOWN_ROOMS = 1_000;
 /** A room of two holds one event a member when it is made. */
@@ -107,15 +105,16 @@ export class ChatSession implements UserConnection {
       onLost: (room) => this.#lost(room),
     });
     rooms.connect(userId, this);
-    const heard = start.rooms.filter((view) => own.hears(view));
-    own.hold(heard);
-    if (view === undefined) return this.#greet(start, { resumed: false }, heard);
+    const all = start.rooms.filter((view) => own.hears(view));
+    const heard = own.hold(all);
+    const leftOut = all.length - heard.length;
+    if (view === undefined) return this.#greet(start, { resumed: false }, heard, leftOut);
     const room = rooms.open(view);
     const reason = position && room.resyncReason(position.since, position.epoch);
     const resumed = position !== undefined && reason === undefined;
     const since = resumed ? position.since : undefined;
     const seq = Math.max(room.head, since ?? 0);
-    this.#greet(start, { room: room.id, community_id: room.id, seq, epoch: room.epoch, resumed }, heard);
+    this.#greet(start, { room: room.id, community_id: room.id, seq, epoch: room.epoch, resumed }, heard, leftOut);
     if (reason !== undefined) this.#send({ type: "resync", room: room.id, reason });
     own.enter(room, view, since, true);
     const state = rooms.present(room.id);
@@ -273,7 +272,7 @@ export class ChatSession implements UserConnection {
 
   async #joinRoom({ room: id, since, epoch, ...frame }: ChatClientFrameOf<"join">): Promise<void> {
     const { store, rooms, createRooms } = this.#context;
-    if (this.#rooms !== undefined && this.#rooms.count >= MAX_ROOMS && !this.#rooms.has(id)) {
+    if (this.#rooms?.mayJoin(id) === false) {
       return this.#refuse({ code: "overloaded", message: "This connection is in too many rooms" }, frame);
     }
     const view = await store.join(this.#sender, id, { createRooms });
@@ -331,11 +330,15 @@ export class ChatSession implements UserConnection {
     this.roomsChanged(roomsOfUsers.get(identity.userId) ?? [], asOf);
   }
 
-  /** Says where the client landed, and from where on it hears of `rooms` unless it says where it stands in them. */
+  /**
+   * Says where the client landed, from where on it hears of `rooms` unless it says where it stands in them, and how many
+   * more there are.
+   */
   #greet(
     { identity, session, limits }: SessionStart,
     at: { resumed: boolean; room?: string; community_id?: string; seq?: number; epoch?: string },
     rooms: readonly RoomView[],
+    leftOut: number,
   ): void {
     const heard = Object.fromEntries(rooms.map(({ room, head, epoch }) => [room, { seq: head, epoch }]));
     this.#send({
@@ -344,6 +347,7 @@ export class ChatSession implements UserConnection {
       user_id: identity.userId,
       ...at,
       ...(rooms.length > 0 && { rooms: heard }),
+      ...(leftOut > 0 && { rooms_left_out: leftOut }),
       session,
       expires_at: expiryOf(identity),
       isolate: this.#context.isolate.id,

@@ -7,6 +7,7 @@ import type { PresentMember } from "../protocol/chat_server_frames.ts";
 import type { LogEvent, RoomView, Store } from "../store/store.ts";
 import { encodeFrame } from "./encode_frame.ts";
 import { HeadChecks, MOST_AT_ONCE } from "./head_checks.ts";
+import { decodeVersions } from "./decode_versions.ts";
 import { decodeHint, encodeEventHint, encodeHint, type Hint, roomTopic, userTopic } from "./hint.ts";
 import { PassingBudget } from "./passing_budget.ts";
 import { Presence } from "./presence.ts";
@@ -63,6 +64,9 @@ interface OpenUser {
   readonly unsubscribe: Unsubscribe;
 }
 
+/** Beyond so many isolates a reminder reaches more that do not hold the room than it saves messages. */
+const MOST_REMINDED_BY_BEAT = 50;
+const MOST_VERSIONS = 500;
 /** Why a raw connection is closed whose user sends more than he may to so many. */
 export const RAW_OVERRUN = "rate_limited: More than may be sent to so many";
 
@@ -127,8 +131,13 @@ export class Rooms {
     peers?.onReturn((isolateId) => {
       for (const { presence } of this.#rooms.values()) presence.returned(isolateId);
     });
-    peers?.onBeat(() => {
-      for (const { presence } of this.#rooms.values()) presence.beat();
+    peers?.carry({
+      take: () => this.#remindOfPresence(),
+      onNote: (isolateId, note) => {
+        for (const [room, version] of decodeVersions(note)) {
+          this.#rooms.get(room)?.presence.hear(isolateId, { kind: "presence", version });
+        }
+      },
     });
     this.#send = (pid, frame) => processes.send(pid, "ws.send", frame);
     this.#close = (pid, code, reason) => processes.send(pid, "ws.close", { code, reason });
@@ -179,22 +188,24 @@ export class Rooms {
     if (member.present) this.#rooms.get(room.id)?.presence.enter(member.userId, member.name, member.pid);
   }
 
-  /** Shows a connection in a room that it only heard of. */
-  appear(id: string, pid: Pid): void {
+  /** Shows a connection in a room that it only heard of; false where it is not in it, or shown already. */
+  appear(id: string, pid: Pid): boolean {
     const open = this.#rooms.get(id);
     const member = open?.room.member(pid);
-    if (member === undefined || member.present) return;
+    if (member === undefined || member.present) return false;
     member.present = true;
     open?.presence.enter(member.userId, member.name, pid);
+    return true;
   }
 
-  /** Lets a connection leave a room; the others hear of it where it was the user's last. */
-  leave(id: string, pid: Pid): void {
+  /** Lets a connection leave a room; the others hear of it where it was the user's last. Gives whether it was shown there. */
+  leave(id: string, pid: Pid): boolean {
     const open = this.#rooms.get(id);
-    if (open === undefined) return;
+    if (open === undefined) return false;
     const member = open.room.leave(pid);
     if (member?.present) open.presence.exit(member.userId);
     this.#closeIfEmpty(id, open);
+    return member?.present === true;
   }
 
   /**
@@ -359,6 +370,19 @@ export class Rooms {
     });
     isOpen = true;
     return open;
+  }
+
+  /** Reminds the others of the presence of rooms where it changed: with the beat, which all of them hear. */
+  #remindOfPresence(): string | undefined {
+    const versions: [string, number][] = [];
+    const most = (this.#peers?.others?.length ?? 0) > MOST_REMINDED_BY_BEAT ? 0 : MOST_VERSIONS;
+    for (const [id, { presence }] of this.#rooms) {
+      const version = presence.beat();
+      if (version === undefined) continue;
+      if (versions.length < most) versions.push([id, version]);
+      else this.#publish(roomTopic(id), { kind: "presence", version });
+    }
+    return versions.length === 0 ? undefined : JSON.stringify(versions);
   }
 
   #closeIfEmpty(id: string, open: OpenRoom): void {

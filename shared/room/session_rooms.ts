@@ -34,6 +34,8 @@ export interface JoinOptions {
   readonly ref?: string;
 }
 
+/** Rooms that a connection joins by name, and rooms that it hears of without that: so many of each, and no more. */
+export const MAX_ROOMS = 2_000;
 /** How long rooms that come by themselves wait for `resume`: what is replayed must come before what is new. */
 const RESUME_WAIT_MS = 500;
 /** Rooms that a connection has left or lost, of which it remembers so many: a client may name any room in `leave`. */
@@ -80,6 +82,12 @@ export class SessionRooms {
   /** Rooms that are not live yet, and whether the user was in them when the connection came. */
   #held: Map<string, { view: RoomView; wasThere: boolean }> | undefined;
   #holdTimer: ReturnType<typeof setTimeout> | undefined;
+  /** How many it has joined by name. */
+  #named = 0;
+  /** How many are looked up before it hears of them. */
+  #discovering = 0;
+  /** Whether the client knows that there are more than it hears of. */
+  #toldOfMore = false;
   #closed = false;
 
   constructor(options: SessionRoomsOptions) {
@@ -96,9 +104,10 @@ export class SessionRooms {
     return this.#joined.has(id);
   }
 
-  /** How many rooms it is in. */
-  get count(): number {
-    return this.#joined.size;
+  /** Whether it may join a room by name: one more, or one that it has joined before. */
+  mayJoin(id: string): boolean {
+    const { context: { rooms }, pid } = this.#options;
+    return this.#named < MAX_ROOMS || rooms.get(id)?.member(pid)?.present === true;
   }
 
   /** Whether rooms still wait for `resume`. */
@@ -106,10 +115,16 @@ export class SessionRooms {
     return this.#held !== undefined;
   }
 
-  /** Keeps rooms from going live until the client has said where it stands in them, for a moment. */
-  hold(views: readonly RoomView[]): void {
-    this.#held = new Map(views.map((view) => [view.room, { view, wasThere: true }]));
+  /**
+   * Keeps rooms from going live until the client has said where it stands in them, for a moment. Gives those that it is
+   * going to hear of, which the client has to be told: the first `MAX_ROOMS`.
+   */
+  hold(views: readonly RoomView[]): readonly RoomView[] {
+    const heard = views.slice(0, MAX_ROOMS);
+    this.#toldOfMore = heard.length < views.length;
+    this.#held = new Map(heard.map((view) => [view.room, { view, wasThere: true }]));
     this.#awaitResume();
+    return heard;
   }
 
   /** Lets the rooms that wait go live from where they were when the connection came. */
@@ -120,20 +135,27 @@ export class SessionRooms {
   /**
    * Takes up the positions of a client in its user's rooms, `views` as of moment `asOf`. Rooms that wait are answered
    * `joined` and go on from there; in one that is live already, what was sent since cannot be put behind what was missed.
+   * Where there are too many, those with a position go first; one that has no place all the same is answered `left`.
    */
   resume(positions: Readonly<Record<string, Position>>, views: ReadonlyMap<string, RoomView>, asOf: number): void {
     if (this.#held === undefined) {
       for (const [id, position] of Object.entries(positions)) {
         const view = views.get(id);
-        if (view !== undefined && !this.#isLost(id, asOf)) this.join(view, position, { present: false });
+        if (view === undefined || this.#isLost(id, asOf)) continue;
+        if (this.has(id) || this.#hasPlace) this.join(view, position, { present: false });
+        else this.#leaveOut(id);
       }
       return;
     }
     // A room that it does not name is one that it does not know.
     this.#held = new Map();
-    for (const [id, view] of views) {
-      const waits = this.hears(view) && !this.has(id) && !this.#isLost(id, asOf);
-      if (waits) this.#held.set(id, { view, wasThere: false });
+    for (const isNamed of [true, false]) {
+      for (const [id, view] of views) {
+        if (Object.hasOwn(positions, id) !== isNamed) continue;
+        if (!this.hears(view) || this.has(id) || this.#isLost(id, asOf)) continue;
+        if (this.#hasPlace) this.#held.set(id, { view, wasThere: false });
+        else this.#leaveOut(isNamed ? id : undefined);
+      }
     }
     this.#releaseAt(positions);
   }
@@ -155,6 +177,7 @@ export class SessionRooms {
     rooms.unsettled(userId);
     if (room.wasRemoved(userId, view.head)) return this.#options.onLost(room.id);
     this.#joined.set(room.id, rooms.now());
+    if (present) this.#named++;
     this.#lost?.delete(room.id);
     this.#held?.delete(room.id);
     rooms.join(room, new Seat(this, this.#options, present), since ?? room.head);
@@ -169,7 +192,7 @@ export class SessionRooms {
     const resumed = position !== undefined && reason === undefined;
     const since = resumed ? position.since : undefined;
     if (!already) this.enter(room, view, since, present);
-    else if (present) rooms.appear(view.room, pid);
+    else if (present && rooms.appear(view.room, pid)) this.#named++;
     if (!this.has(view.room)) return;
     const { id, head, epoch } = room;
     const seq = Math.max(head, since ?? 0);
@@ -190,7 +213,7 @@ export class SessionRooms {
   leave(id: string): void {
     this.#lose(id, Infinity);
     this.#held?.delete(id);
-    if (this.#joined.delete(id)) this.#options.context.rooms.leave(id, this.#options.pid);
+    if (this.#joined.delete(id)) this.#leaveRoom(id);
   }
 
   /** The user is no longer a member of a room. */
@@ -198,7 +221,7 @@ export class SessionRooms {
     this.#lose(id, this.#options.context.rooms.now());
     this.#held?.delete(id);
     if (!this.#joined.delete(id)) return;
-    this.#options.context.rooms.leave(id, this.#options.pid);
+    this.#leaveRoom(id);
     this.#options.onLost(id);
   }
 
@@ -209,14 +232,17 @@ export class SessionRooms {
     for (const id of [...this.#held?.keys() ?? []]) if (!ids.has(id)) this.#held?.delete(id);
     for (const view of views) {
       if (this.has(view.room) || this.#isLost(view.room, asOf) || !this.hears(view)) continue;
-      if (this.#held === undefined) this.#discover(view);
-      else if (!this.#held.has(view.room)) this.#held.set(view.room, { view, wasThere: false });
+      if (this.#held?.has(view.room)) continue;
+      if (!this.#hasPlace) this.#leaveOut();
+      else if (this.#held === undefined) this.#discover(view);
+      else this.#held.set(view.room, { view, wasThere: false });
     }
   }
 
-  /** Hears of a room from its end on, without being seen in it. */
+  /** Hears of a room from its end on, without being seen in it; not where it hears of too many. */
   listen(view: RoomView, since = view.head): void {
     if (this.#closed || this.has(view.room)) return;
+    if (!this.#hasPlace && !this.#held?.has(view.room)) return this.#leaveOut();
     this.enter(this.#options.context.rooms.open(view), view, since, false);
   }
 
@@ -227,6 +253,24 @@ export class SessionRooms {
     for (const id of this.#joined.keys()) this.#options.context.rooms.leave(id, this.#options.pid);
     this.#joined.clear();
     this.#held = undefined;
+  }
+
+  /** Whether it may hear of one more room without having joined it. */
+  get #hasPlace(): boolean {
+    return this.#joined.size - this.#named + this.#discovering + (this.#held?.size ?? 0) < MAX_ROOMS;
+  }
+
+  /** Says that there are more rooms than it hears of, once, and of each of which the client claimed to have a position. */
+  #leaveOut(named?: string): void {
+    const { send } = this.#options;
+    const message = `This connection hears of ${MAX_ROOMS} rooms and no more by itself: join the others by name`;
+    if (!this.#toldOfMore) send({ type: "error", code: "overloaded", message });
+    this.#toldOfMore = true;
+    if (named !== undefined) send({ type: "left", room: named });
+  }
+
+  #leaveRoom(id: string): void {
+    if (this.#options.context.rooms.leave(id, this.#options.pid)) this.#named--;
   }
 
   #awaitResume(): void {
@@ -263,8 +307,10 @@ export class SessionRooms {
     const { context: { rooms, onError }, send, userId } = this.#options;
     const asOf = rooms.now();
     rooms.unsettled(userId); // Until it is in that room, or is known not to be.
-    this.#memberSince(view).then((since) => {
+    this.#discovering++;
+    this.#memberSince(view).finally(() => this.#discovering--).then((since) => {
       if (since === undefined || this.#closed || this.has(view.room) || this.#isLost(view.room, asOf)) return;
+      if (!this.#hasPlace) return this.#leaveOut();
       const { id, epoch } = rooms.open(view);
       const members = rooms.present(id);
       send({ type: "joined", room: id, seq: since, epoch, resumed: false, ...(members !== undefined && { members }) });

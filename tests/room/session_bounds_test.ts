@@ -1,5 +1,5 @@
 import { assertEquals } from "@std/assert";
-import { serveChat, userId } from "../support/serve_chat.ts";
+import { serveChat, type ServedChat, userId } from "../support/serve_chat.ts";
 
 const RAISED = { sockets: { messagesPerSecond: 1e6, bytesPerSecond: 1e9 } };
 
@@ -51,3 +51,73 @@ Deno.test("of the rooms that a client says it leaves, the last 1,000 are remembe
   // Forgotten, it is a room of the user's again, as the next look at the store finds.
   assertEquals((await client.nextOfType("joined")).room, "team");
 });
+
+Deno.test("of a user's rooms a connection hears of 2,000 and says how many more there are; those are joined by name", async () => {
+  await using chat = serveChat(RAISED);
+  await fillRooms(chat, 2_100);
+  await using client = await chat.connect(1);
+  const { rooms, rooms_left_out } = client.first as { rooms: Record<string, unknown>; rooms_left_out: number };
+  assertEquals([Object.keys(rooms).length, rooms_left_out], [2_000, 100]);
+  const leftOut = Array.from({ length: 2_100 }, (_, n) => `room-${n}`).filter((room) => !Object.hasOwn(rooms, room));
+  client.sendJson({ type: "ping" });
+  await client.nextOfType("pong");
+  assertEquals(chat.rooms(), 2_000);
+  await chat.store.createRoom("private", "new", undefined, [userId(1)]);
+  await aCheck(chat);
+  client.sendJson({ type: "join", room: leftOut[7] });
+  assertEquals((await client.nextJson()).room, leftOut[7], "nothing was said in between");
+  assertEquals(chat.rooms(), 2_001);
+});
+
+Deno.test("of rooms that a client has positions in those go first, and it hears of 2,000 in all", async () => {
+  await using chat = serveChat(RAISED);
+  await fillRooms(chat, 2_100);
+  await using client = await chat.connect(1);
+  const { rooms } = client.first as { rooms: Record<string, unknown> };
+  const leftOut = Array.from({ length: 2_100 }, (_, n) => `room-${n}`).filter((room) => !Object.hasOwn(rooms, room));
+  client.sendJson({ type: "resume", rooms: Object.fromEntries(leftOut.map((room) => [room, { since: 1 }])) });
+  const joined: string[] = [];
+  while (joined.length < 2_000) joined.push((await client.nextOfType("joined")).room as string);
+  assertEquals(joined.slice(0, 100), leftOut);
+  client.sendJson({ type: "resume", rooms: { [Object.keys(rooms).at(-1)!]: { since: 1 } } });
+  assertEquals((await client.nextOfType("left")).room, Object.keys(rooms).at(-1), "it has no place");
+  assertEquals(chat.rooms(), 2_000);
+});
+
+Deno.test("who is added to more than 2,000 rooms is told once that there are more, and hears of one when he leaves another", async () => {
+  await using chat = serveChat(RAISED);
+  await fillRooms(chat, 1_999);
+  await using client = await chat.connect(1);
+  client.sendJson({ type: "ping" });
+  await client.nextOfType("pong");
+  for (const room of ["a", "b", "c"]) await chat.store.createRoom("private", room, undefined, [userId(1)]);
+  const told: unknown[] = [];
+  const hear = async (isLast: () => boolean) => {
+    while (!isLast()) {
+      const { type, code } = await client.nextJson();
+      told.push(code ?? type);
+    }
+  };
+  await hear(() => told.length === 3);
+  assertEquals(told.toSorted(), ["joined", "member", "overloaded"]);
+  await aCheck(chat);
+  client.sendJson({ type: "leave", room: "room-7" });
+  await hear(() => told.length === 6);
+  assertEquals(told.slice(3), ["left", "joined", "member"]);
+  await aCheck(chat);
+  client.sendJson({ type: "ping" });
+  await hear(() => told.length === 7);
+  assertEquals(told.at(-1), "pong");
+});
+
+async function fillRooms({ store }: ServedChat, count: number): Promise<void> {
+  for (let n = 0; n < count; n++) await store.createRoom("private", `room-${n}`, undefined, [userId(1)]);
+}
+
+/** Somebody else is added to a room, and hears of it: so has everybody whom the same look at the store told. */
+async function aCheck(chat: ServedChat): Promise<void> {
+  const other = await chat.connect(9);
+  await chat.store.createRoom("private", crypto.randomUUID(), undefined, [userId(9)]);
+  await other.nextOfType("joined");
+  await other.close();
+}
