@@ -7,7 +7,6 @@ import type { PresentMember } from "../protocol/chat_server_frames.ts";
 import type { LogEvent, RoomView, Store } from "../store/store.ts";
 import { encodeFrame } from "./encode_frame.ts";
 import { HeadChecks, MOST_AT_ONCE } from "./head_checks.ts";
-import { decodeVersions } from "./decode_versions.ts";
 import { decodeHint, encodeEventHint, encodeHint, type Hint, roomTopic, userTopic } from "./hint.ts";
 import { PassingBudget } from "./passing_budget.ts";
 import { Presence } from "./presence.ts";
@@ -64,9 +63,6 @@ interface OpenUser {
   readonly unsubscribe: Unsubscribe;
 }
 
-/** Beyond so many isolates a reminder reaches more that do not hold the room than it saves messages. */
-const MOST_REMINDED_BY_BEAT = 50;
-const MOST_VERSIONS = 500;
 /** Why a raw connection is closed whose user sends more than he may to so many. */
 export const RAW_OVERRUN = "rate_limited: More than may be sent to so many";
 
@@ -131,13 +127,8 @@ export class Rooms {
     peers?.onReturn((isolateId) => {
       for (const { presence } of this.#rooms.values()) presence.returned(isolateId);
     });
-    peers?.carry({
-      take: () => this.#remindOfPresence(),
-      onNote: (isolateId, note) => {
-        for (const [room, version] of decodeVersions(note)) {
-          this.#rooms.get(room)?.presence.hear(isolateId, { kind: "presence", version });
-        }
-      },
+    peers?.onBeat(() => {
+      for (const { presence } of this.#rooms.values()) presence.beat();
     });
     this.#send = (pid, frame) => processes.send(pid, "ws.send", frame);
     this.#close = (pid, code, reason) => processes.send(pid, "ws.close", { code, reason });
@@ -370,19 +361,6 @@ export class Rooms {
     });
     isOpen = true;
     return open;
-  }
-
-  /** Reminds the others of the presence of rooms where it changed: with the beat, which all of them hear. */
-  #remindOfPresence(): string | undefined {
-    const versions: [string, number][] = [];
-    const most = (this.#peers?.others?.length ?? 0) > MOST_REMINDED_BY_BEAT ? 0 : MOST_VERSIONS;
-    for (const [id, { presence }] of this.#rooms) {
-      const version = presence.beat();
-      if (version === undefined) continue;
-      if (versions.length < most) versions.push([id, version]);
-      else this.#publish(roomTopic(id), { kind: "presence", version });
-    }
-    return versions.length === 0 ? undefined : JSON.stringify(versions);
   }
 
   #closeIfEmpty(id: string, open: OpenRoom): void {
