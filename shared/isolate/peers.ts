@@ -19,6 +19,14 @@ export interface PeersOptions {
   readonly now?: () => number;
 }
 
+/** What beats carry for somebody else. */
+export interface Notes {
+  /** What goes along with the beat that comes now: one line; `undefined`: nothing. */
+  readonly take: () => string | undefined;
+  /** Hears what came along with another's. */
+  readonly onNote: (isolateId: string, note: string) => void;
+}
+
 const TOPIC = "isolates";
 /** An isolate that misses so many beats is gone. */
 const MISSED_BEATS = 3;
@@ -41,6 +49,7 @@ export class Peers {
   readonly #startListeners = new Set<() => void>();
   readonly #returnListeners = new Set<(isolateId: string) => void>();
   readonly #delays = new Histogram();
+  #notes: Notes | undefined;
   /** Isolates that are gone without a goodbye. */
   readonly #silent = new Set<string>();
   /** When everyone who is there has answered the first hello. */
@@ -134,6 +143,11 @@ export class Peers {
     return () => this.#startListeners.delete(listener);
   }
 
+  /** Lets beats carry notes: as often as beats come, they cost a bus that counts messages nothing. */
+  carry(notes: Notes): void {
+    this.#notes = notes;
+  }
+
   /** Calls `listener` with every beat of this isolate. Gives the function that ends this. */
   onBeat(listener: () => void): () => void {
     this.#beatListeners.add(listener);
@@ -141,7 +155,7 @@ export class Peers {
   }
 
   #beat(): void {
-    this.#say("beat");
+    this.#say("beat", this.#notes?.take());
     const oldest = this.#now() - MISSED_BEATS * this.#beatMs;
     for (const [isolateId, heardAt] of this.#heardAt) {
       if (heardAt >= oldest) continue;
@@ -152,17 +166,20 @@ export class Peers {
     for (const listener of this.#beatListeners) listener();
   }
 
-  #say(word: "hello" | "beat" | "bye"): void {
-    this.#broadcast.publish(TOPIC, `${this.#isolateId} ${word} ${Date.now()}`);
+  #say(word: "hello" | "beat" | "bye", note?: string): void {
+    const text = `${this.#isolateId} ${word} ${Date.now()}`;
+    this.#broadcast.publish(TOPIC, note === undefined ? text : `${text} ${note}`);
   }
 
   #hear(text: string): void {
-    const [isolateId = "", word, sentAt] = text.split(" ");
+    const [isolateId = "", word, sentAt] = text.split(" ", 3);
     if (isolateId === this.#isolateId) return;
     const delayMs = Date.now() - Number(sentAt);
     if (word === "beat" && Number.isFinite(delayMs)) this.#delays.observe(Math.max(0, delayMs) / 1_000);
     if (word === "hello") this.#say("beat");
-    if (word === "hello" || word === "beat") return this.heard(isolateId);
+    if (word === "hello" || word === "beat") this.heard(isolateId);
+    const noteAt = isolateId.length + "beat".length + (sentAt?.length ?? 0) + 3;
+    if (word === "beat" && text.length > noteAt) this.#notes?.onNote(isolateId, text.slice(noteAt));
     if (word !== "bye") return;
     this.#silent.delete(isolateId);
     this.#gone(isolateId);

@@ -195,12 +195,15 @@ export class Presence {
     if (this.#givenUp.delete(isolateId)) this.#ask();
   }
 
-  /** Reminds the others of this isolate's version, for some beats after its last change, and asks on after a loss. */
-  beat(): void {
+  /**
+   * Asks on after a loss, and gives the version that the others are to be reminded of with this beat, for some beats
+   * after the last change.
+   */
+  beat(): number | undefined {
     this.#askUnheard();
-    if (this.#remindBeats === 0) return;
+    if (this.#remindBeats === 0) return undefined;
     this.#remindBeats--;
-    this.#remind();
+    return this.#version;
   }
 
   /** Everyone who is shown; `undefined` while that is not known: then it is announced once it is. */

@@ -5,6 +5,7 @@ import type { Peers } from "../isolate/peers.ts";
 import { fromBase64, toBase64 } from "../protocol/base64.ts";
 import type { PresentMember } from "../protocol/chat_server_frames.ts";
 import type { LogEvent, RoomView, Store } from "../store/store.ts";
+import { decodeVersions } from "./decode_versions.ts";
 import { encodeFrame } from "./encode_frame.ts";
 import { HeadChecks, MOST_AT_ONCE } from "./head_checks.ts";
 import { decodeHint, encodeEventHint, encodeHint, type Hint, roomTopic, userTopic } from "./hint.ts";
@@ -63,6 +64,9 @@ interface OpenUser {
   readonly unsubscribe: Unsubscribe;
 }
 
+/** Beats remind of presence while they reach no more isolates than this, and of so many rooms; beyond, each room's topic does. */
+const MOST_REMINDED_BY_BEAT = 50;
+const MOST_VERSIONS = 500;
 /** Why a raw connection is closed whose user sends more than he may to so many. */
 export const RAW_OVERRUN = "rate_limited: More than may be sent to so many";
 
@@ -127,8 +131,13 @@ export class Rooms {
     peers?.onReturn((isolateId) => {
       for (const { presence } of this.#rooms.values()) presence.returned(isolateId);
     });
-    peers?.onBeat(() => {
-      for (const { presence } of this.#rooms.values()) presence.beat();
+    peers?.carry({
+      take: () => this.#remindOfPresence(),
+      onNote: (isolateId, note) => {
+        for (const [room, version] of decodeVersions(note)) {
+          this.#rooms.get(room)?.presence.hear(isolateId, { kind: "presence", version });
+        }
+      },
     });
     this.#send = (pid, frame) => processes.send(pid, "ws.send", frame);
     this.#close = (pid, code, reason) => processes.send(pid, "ws.close", { code, reason });
@@ -361,6 +370,19 @@ export class Rooms {
     });
     isOpen = true;
     return open;
+  }
+
+  /** Reminds the others of the presence of rooms where it changed: with the beat, which all of them hear. */
+  #remindOfPresence(): string | undefined {
+    const versions: [string, number][] = [];
+    const most = (this.#peers?.others?.length ?? 0) > MOST_REMINDED_BY_BEAT ? 0 : MOST_VERSIONS;
+    for (const [id, { presence }] of this.#rooms) {
+      const version = presence.beat();
+      if (version === undefined) continue;
+      if (versions.length < most) versions.push([id, version]);
+      else this.#publish(roomTopic(id), { kind: "presence", version });
+    }
+    return versions.length === 0 ? undefined : JSON.stringify(versions);
   }
 
   #closeIfEmpty(id: string, open: OpenRoom): void {

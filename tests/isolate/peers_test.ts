@@ -132,6 +132,30 @@ Deno.test("start() beats for as long as anyone needs it, and tells who asks late
   }
 });
 
+Deno.test("a beat carries a note where there is one, to those who listen for it", () => {
+  const clock = FakeTimers.install({ toFake: ["setInterval", "clearInterval", "performance", "Date"] });
+  try {
+    const broadcast = memoryBus();
+    const [a, b, c] = ["a", "b", "c"].map((isolateId) => new Peers({ isolateId, broadcast, beatMs: 1_000 })) as [
+      Peers,
+      Peers,
+      Peers,
+    ];
+    const notes: (string | undefined)[] = ["first of two", undefined, "third"];
+    const heard: string[] = [];
+    a.carry({ take: () => notes.shift(), onNote: (...note) => heard.push(`a ${note}`) });
+    b.carry({ take: () => undefined, onNote: (...note) => heard.push(`b ${note}`) });
+    const stops = [a, b, c].map((peers) => peers.start());
+    clock.tick(3_000);
+    broadcast.publish("isolates", "x hello 0 not a beat");
+    assertEquals(heard, ["b a,first of two", "b a,third"]);
+    assertEquals(b.others, ["a", "c", "x"]);
+    for (const stop of stops) stop();
+  } finally {
+    clock.uninstall();
+  }
+});
+
 Deno.test("Peers refuses a beat that is no time", () => {
   assertThrows(() => new Peers({ isolateId: "a", broadcast: memoryBus(), beatMs: 0 }), RangeError, "beatMs");
 });

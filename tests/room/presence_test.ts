@@ -54,7 +54,12 @@ class Isolates {
   }
 
   beat(): void {
-    for (const presence of this.#presences.values()) presence.beat();
+    for (const id of this.#presences.keys()) this.beatOf(id);
+  }
+
+  beatOf(id: string): void {
+    const version = this.#presences.get(id)?.beat();
+    if (version !== undefined) this.#publish(id, { kind: "presence", version });
   }
 
   /** Ends the room on an isolate, which says nothing of it, or on all. */

@@ -288,6 +288,29 @@ Deno.test("a client that resumes over 1.6 MB of messages is not dropped as a slo
   }
 });
 
+Deno.test("a beat reminds of who came where all that was told of him is lost", async () => {
+  const bus = memoryBus();
+  let reminders = 0;
+  const lossy = {
+    ...bus,
+    counters: bus.counters,
+    publish: (topic: string, text: string) => {
+      const isTelling = text.includes('"kind":"presence"');
+      if (isTelling && !text.includes('"users"')) reminders++;
+      if (!isTelling) bus.publish(topic, text);
+    },
+  };
+  const peers = (isolateId: string) => new Peers({ isolateId, broadcast: bus, beatMs: 50 });
+  await using one = serveChat({ bus: lossy, peers: peers("one") });
+  await using two = serveChat({ bus: lossy, store: one.store, peers: peers("two") });
+  await using _ann = await one.connect(1, "room=r");
+  await using bob = await two.connect(2, "room=r");
+  await eventually("they see each other", () => waiting(bob).length > 0);
+  await using _eve = await one.connect(3, "room=r");
+  await eventually("bob sees eve", () => waiting(bob).some(({ joined }) => joined?.[0]?.user_id === userId(3)));
+  assertEquals(reminders, 0, "none of them is a text of its own");
+});
+
 Deno.test("presence shows no ghost of an isolate that died while nobody was here", async () => {
   const bus = memoryBus();
   let alive = true;
