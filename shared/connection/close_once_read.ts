@@ -1,10 +1,11 @@
 import { closeOnceQuiet, closeSocket, type Patience } from "./close_socket.ts";
+import { ReadPace } from "./read_pace.ts";
 import type { Timer, Timers } from "./timers.ts";
 
 /** From so much on, what a client has not read is waited for: less is on its way when a connection ends. */
 export const UNREAD_BYTES = 16 * 1024;
-/** How often it is looked whether a client reads: less often, the longer it does not. */
-const LOOK_MS = { least: 10, most: 250 };
+/** Hundreds may stall until the isolate ends, which has two seconds of CPU for all its life. */
+const MOST_LOOK_MS = 2_500;
 /** For how long a buffer counts of which nothing tells whether the runtime still holds it. */
 const UNTOLD_MS = 120_000;
 
@@ -30,7 +31,7 @@ export interface Farewell {
  */
 export function closeOnceRead(socket: WebSocket, { code, reason, patience, timers, held }: Farewell): void {
   let { messages, bytes } = patience;
-  let periodMs = LOOK_MS.least;
+  const pace = new ReadPace(MOST_LOOK_MS);
   let isSending = false;
   let timer: Timer | undefined;
   const look = () => {
@@ -41,8 +42,7 @@ export function closeOnceRead(socket: WebSocket, { code, reason, patience, timer
     }
     held(unread);
     isSending = false;
-    timer = timers.onBeat(periodMs, undefined, look);
-    periodMs = Math.min(2 * periodMs, LOOK_MS.most);
+    timer = timers.onBeat(pace.look(unread, timers.now), undefined, look);
   };
   const end = () => {
     timers.cancel(timer);

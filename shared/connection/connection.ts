@@ -10,6 +10,7 @@ import { parseDurationMs } from "./duration.ts";
 import { RateLimiter } from "./rate_limiter.ts";
 import { MESSAGE_TOPIC, type Metadata, type Relay } from "./relay_to.ts";
 import type { Places } from "./places.ts";
+import { ReadPace } from "./read_pace.ts";
 import type { ResolvedSocketOptions } from "./socket_options.ts";
 import type { Timer, Timers } from "./timers.ts";
 import { utf8Length } from "./utf8_length.ts";
@@ -101,7 +102,10 @@ export interface HandOverMessage {
   readonly ready: () => void;
 }
 
-/** `ws.flush`: call `done` once what was sent has mostly left, or the connection is gone. For a sender on this isolate. */
+/**
+ * `ws.flush`: call `done` once what was sent has mostly left, or the connection is gone. A client that reads nothing for
+ * half a minute meanwhile is closed as a slow reader. For a sender on this isolate.
+ */
 export interface FlushMessage {
   /** Called once. */
   readonly done: () => void;
@@ -127,8 +131,10 @@ const TOKEN_WARNING_MS = 60_000;
 /** A client that refrained for so long is forgiven the frames that were refused before. */
 const RATE_FORGIVEN_MS = 10_000;
 const ERROR_FRAME_INTERVAL_MS = 1_000;
-/** A socket does not tell when its buffer empties: it has to be looked at. */
-const FLUSH_POLL_MS = 10;
+/** The longest time between two looks after a client for which a sender waits. */
+const MOST_FLUSH_LOOK_MS = 250;
+/** For how long a client may read nothing while a sender waits for it. */
+const MAX_STALL_MS = 30_000;
 /** What becomes of a connection that is told to leave. */
 interface Leaving {
   /** When the client was told to go, and when it is closed if it has not. */
@@ -175,7 +181,7 @@ export class Connection {
   /** A drain that began before the socket was open. */
   #drain: DrainMessage | undefined;
   #leaving: Leaving | undefined;
-  #flushing: { readonly waiting: (() => void)[]; timer: Timer } | undefined;
+  #flushing: { readonly waiting: (() => void)[]; readonly pace: ReadPace; timer: Timer } | undefined;
   /** Heartbeat, silence and lifetime, as far as they are set. */
   #watches: { heartbeat?: Timer; silence?: Timer; lifetime?: Timer } | undefined;
 
@@ -294,8 +300,9 @@ export class Connection {
 
   "ws.flush"({ done }: FlushMessage): void {
     if (this.#ended || this.#hasRoom) return done();
-    if (this.#flushing === undefined) this.#flushing = { waiting: [done], timer: this.#pollFlush() };
-    else this.#flushing.waiting.push(done);
+    if (this.#flushing !== undefined) return void this.#flushing.waiting.push(done);
+    const pace = new ReadPace(MOST_FLUSH_LOOK_MS);
+    this.#flushing = { waiting: [done], pace, timer: this.#awaitRoom(pace) };
   }
 
   [EXIT]({ pid, reason }: ExitNotice): void {
@@ -437,11 +444,17 @@ export class Connection {
     return this.#socket.bufferedAmount <= this.#context.options.maxBufferedBytes / 4;
   }
 
-  #pollFlush(): Timer {
-    return this.#after(FLUSH_POLL_MS, (connection) => {
-      if (connection.#hasRoom) connection.#flushed();
-      else connection.#flushing!.timer = connection.#pollFlush();
-    });
+  #awaitRoom(pace: ReadPace): Timer {
+    const { timers } = this.#context;
+    const periodMs = pace.look(this.bufferedBytes, timers.now);
+    return timers.onBeat(periodMs, this, (connection) => connection.#lookForRoom());
+  }
+
+  #lookForRoom(): void {
+    if (this.#hasRoom) return this.#flushed();
+    const flushing = this.#flushing!;
+    flushing.timer = this.#awaitRoom(flushing.pace);
+    if (flushing.pace.stalledMs(this.#context.timers.now) >= MAX_STALL_MS) this.dropSlowReader();
   }
 
   #flushed(): void {

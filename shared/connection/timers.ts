@@ -36,6 +36,11 @@ export class Timers {
     this.#now = now;
   }
 
+  /** Its clock, in milliseconds. */
+  get now(): number {
+    return this.#now();
+  }
+
   /** How many are set. */
   get count(): number {
     return this.#heap.length;

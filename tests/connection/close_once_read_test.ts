@@ -46,12 +46,14 @@ Deno.test("a socket is closed when its client has read what there was, and is to
   const { clock, socket, told } = closed;
   clock.tick(10_000);
   assertEquals([socket.closes, new Set(told)], [[], new Set([500 * KIB])]);
-  assertEquals(told.length <= 46, true, "looked at four times a second");
+  assertEquals(told.length <= 15, true, `looked at ${told.length} times`);
   socket.bufferedAmount = 300 * KIB;
-  clock.tick(250);
+  clock.tick(2_500);
   assertEquals([socket.closes, told.at(-1)], [[], 300 * KIB]);
+  socket.bufferedAmount = 299 * KIB;
+  clock.tick(2_500);
   socket.bufferedAmount = KIB;
-  clock.tick(250);
+  clock.tick(2_500);
   assertEquals([socket.closes, told.at(-1), clock.countTimers()], [FAREWELL, 0, 0]);
 });
 

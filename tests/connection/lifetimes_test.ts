@@ -345,3 +345,39 @@ async function echoed(
   kernel.processes.send(client_pid, "ws.send", { type: "text", data: "fro" });
   assertEquals(await client.next(), "fro");
 }
+
+Deno.test("a client that reads nothing for 30 s while a sender waits for it is closed as a slow reader, one that reads is not", async () => {
+  using clock = stopTime();
+  await using kernel = startKernel(() => relayTo(target.pid));
+  const target = kernel.spawnTarget();
+  using stalled = await kernel.connectRaw();
+  const slow = (await target.next("ws.join")).client_pid;
+  const frame = { type: "binary", data: new Uint8Array(32 * 1024) };
+  const fill = async () => {
+    // More than a quarter of what it may leave unread, and not all of it; the network takes the first megabytes.
+    while ((await kernel.health()).buffered_bytes < 600 * 1024) kernel.processes.send(slow, "ws.send", frame);
+  };
+  await fill();
+  let flushes = 0;
+  kernel.processes.send(slow, "ws.flush", { done: () => flushes++ });
+  kernel.processes.send(slow, "ws.flush", { done: () => flushes++ });
+  clock.tick(29_000);
+  assertEquals([flushes, kernel.processes.isAlive(slow)], [0, true]);
+
+  const before = (await kernel.health()).buffered_bytes;
+  for (let read = 0; read < 64; read++) await stalled.nextFrame();
+  await eventually("the network has taken more", async () => (await kernel.health()).buffered_bytes < before);
+  clock.tick(250);
+  if (flushes > 0) kernel.processes.send(slow, "ws.flush", { done: () => flushes++ });
+  await fill();
+  kernel.processes.send(slow, "ws.flush", { done: () => flushes++ });
+  clock.tick(29_000);
+  assertEquals(kernel.processes.isAlive(slow), true, "it has read meanwhile");
+  clock.tick(1_500);
+  assertEquals((await target.next("ws.leave")).reason, "slow_reader");
+  const { counters, buffered_bytes, closing_bytes } = await kernel.health();
+  assertEquals([counters.refused, buffered_bytes, closing_bytes >= 600 * 1024], [{ slow_reader: 1 }, 0, true]);
+  assert(flushes >= 3);
+  stalled[Symbol.dispose]();
+  await eventually("nothing is held for it", async () => (await kernel.health()).closing_bytes === 0);
+});

@@ -1,0 +1,36 @@
+/** The time between two looks after a client that reads. */
+const LEAST_MS = 10;
+
+/**
+ * How a client reads what it was sent. A socket does not tell when its buffer empties, so it has to be looked at: soon
+ * again while the client reads, and less and less often while it does not. Who is sent as much as it reads, and more, does
+ * not read in this sense.
+ */
+export class ReadPace {
+  readonly #mostMs: number;
+  #unread = Infinity;
+  #readAt = 0;
+  #periodMs = LEAST_MS;
+
+  /** `mostMs` is the longest time between two looks. */
+  constructor(mostMs: number) {
+    this.#mostMs = mostMs;
+  }
+
+  /** Notes what is unread at a moment. Gives the period after which to look again, in milliseconds. */
+  look(unread: number, nowMs: number): number {
+    if (unread < this.#unread) {
+      this.#periodMs = LEAST_MS;
+      this.#readAt = nowMs;
+    } else {
+      this.#periodMs = Math.min(2 * this.#periodMs, this.#mostMs);
+    }
+    this.#unread = unread;
+    return this.#periodMs;
+  }
+
+  /** For how long nothing has been read, of a client that has been looked at. */
+  stalledMs(nowMs: number): number {
+    return nowMs - this.#readAt;
+  }
+}
