@@ -221,10 +221,15 @@ export class ChatSession implements UserConnection {
   }
 
   #markRead(frame: ChatClientFrameOf<"mark_read">): void {
-    this.#write(frame, { kind: "read", actor: this.#sender, message_id: frame.message_id }, async ({ room }) => {
+    this.#write(frame, { kind: "read", actor: this.#sender, message_id: frame.message_id }, async ({ room, event }) => {
+      const { store, rooms } = this.#context;
       for (const scope of [room, undefined]) {
-        const count = await this.#context.store.unread(this.#sender.id, scope);
-        if (count.ok) this.#context.rooms.sendToUser(this.#sender.id, unreadFrame(count.value, scope));
+        const count = await store.unread(this.#sender.id, scope);
+        if (!count.ok) continue;
+        const text = unreadFrame(count.value, scope);
+        // Where nothing was new, the others have been told.
+        if (event === undefined) this.#sendText(text);
+        else rooms.sendToUser(this.#sender.id, text);
       }
     });
   }
@@ -379,7 +384,7 @@ export class ChatSession implements UserConnection {
     try {
       const [written] = await this.#context.store.post([write]);
       if (!written!.ok) return this.#refuse(written!.error, frame);
-      this.#acknowledge(written!.value, frame);
+      this.#acknowledge(written!.value, frame, write.kind);
       if (then !== undefined) await then(written!.value);
     } catch (error) {
       this.#failed(error, frame);
@@ -388,11 +393,16 @@ export class ChatSession implements UserConnection {
     }
   }
 
-  #acknowledge({ id, room, seq, created_at, event }: Written, frame: { client_id?: string; ref?: string }): void {
+  #acknowledge(
+    { id, room, seq, created_at, event }: Written,
+    frame: { client_id?: string; ref?: string },
+    kind: Write["kind"],
+  ): void {
     // What is undefined does not show in JSON.
     this.#send({ type: "ack", client_id: frame.client_id, ref: frame.ref, id, room, seq, created_at });
     if (event !== undefined) this.#context.rooms.stored(event);
-    else this.#context.rooms.storedBefore(room, seq);
+    // Of a change that changed nothing, `seq` is the message's, which is no news.
+    else if (kind === "message") this.#context.rooms.storedBefore(room, seq);
   }
 
   /** Reads something that later frames need not wait for; few at a time, as each may hold a page of messages. */

@@ -453,6 +453,38 @@ Deno.test("every frame that a session sends is of a schema of the protocol", asy
   assertEquals(chat.errors, []);
 });
 
+Deno.test("a mark that is no news is answered to the connection that sent it, and nobody else hears of it", async () => {
+  const inner = memoryBus();
+  const published: string[] = [];
+  const publish = (topic: string, text: string) => {
+    const kind = /"kind":"(event|head|user)"/.exec(text)?.[1];
+    if (kind !== undefined) published.push(kind);
+    inner.publish(topic, text);
+  };
+  await using chat = serveChat({ bus: { ...inner, publish } });
+  const [ann, bob, elsewhere] = [
+    await chat.connect(1, "room=lobby"),
+    await chat.connect(2, "room=lobby"),
+    await chat.connect(2, "room=lobby"),
+  ];
+  const countsOf = async (client: typeof bob) => [
+    (await client.nextOfType("unread_count")).room,
+    (await client.nextOfType("unread_count")).room,
+  ];
+  ann.sendJson({ type: "chat", body: "hello" });
+  const { message } = await bob.nextOfType("new_message") as { message: { id: string } };
+  bob.sendJson({ type: "mark_read", message_id: message.id });
+  for (const client of [bob, elsewhere]) assertEquals(await countsOf(client), ["lobby", undefined]);
+  assertEquals(published.splice(0).slice(-3), ["event", "user", "user"]);
+  bob.sendJson({ type: "mark_read", message_id: message.id });
+  await bob.nextOfType("ack");
+  assertEquals(await countsOf(bob), ["lobby", undefined]);
+  assertEquals(published, []);
+  elsewhere.sendJson({ type: "get_unread_count", ref: "asked" });
+  assertEquals((await elsewhere.nextOfType("unread_count")).ref, "asked");
+  for (const client of [ann, bob, elsewhere]) await client.close();
+});
+
 function write(user: number, room: string, body: string) {
   return { kind: "message", actor: { id: userId(user) }, room, body } as const;
 }
