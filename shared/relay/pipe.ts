@@ -249,7 +249,7 @@ export class Pipe {
   #goesOn(code: number, reason: string): boolean {
     if (!this.#wasOpen || this.#interceptor === undefined) return false;
     if (!this.#isOpen) this.#dialled.resolve("upstream_failed");
-    this.#hangUp({ reason: "" });
+    this.#hangUp({ reason: "" }, { isLost: true });
     return this.#interceptor.upstreamLost(code, reason);
   }
 
@@ -281,7 +281,7 @@ export class Pipe {
     this.#options.processes.send(this.#client, "ws.close", closing);
   }
 
-  #hangUp(closing: Closing): void {
+  #hangUp(closing: Closing, { isLost = false } = {}): void {
     clearTimeout(this.#timer);
     if (this.#upstream === undefined) return;
     const { socket, sink, outlet } = this.#upstream;
@@ -295,8 +295,8 @@ export class Pipe {
       socket.onclose =
       socket.onerror =
         null;
-    const isOpen = socket.readyState === WebSocket.OPEN;
-    const heard = isOpen ? this.#interceptor?.parting?.((data) => socket.send(data)) : undefined;
+    const isHeard = !isLost && socket.readyState === WebSocket.OPEN;
+    const heard = isHeard ? this.#interceptor?.parting?.((data) => socket.send(data)) : undefined;
     if (heard === undefined) return closeSocket(socket, closing);
     listenOn(socket, this.#interceptor);
     void heard.finally(() => closeSocket(socket, closing));

@@ -6,13 +6,14 @@ comment on column public.relay_conversations.began_at is 'When the connection be
 
 -- Deletes what nobody comes back to any more. Not all at once, and nothing that another call is at: the next one goes on.
 create function edge_sockets.drop_old_conversations(at_most integer default 100) returns void
-language sql volatile set search_path = '' as $$
+language plpgsql volatile set search_path = '' as $$
+begin
   delete from public.relay_conversations c using (
     select x.user_id, x.session_id from public.relay_conversations x
     where x.saved_at < now() - edge_sockets.conversation_kept()
     order by x.saved_at limit at_most for update skip locked
   ) as old where c.user_id = old.user_id and c.session_id = old.session_id;
-$$;
+end $$;
 
 -- As before, unless a connection that began later has it (`taken_over`) or there is no such user (`forbidden`). Without
 -- `began_at` it has begun now, and so has one whose clock runs ahead.

@@ -227,6 +227,7 @@ export class OpenAiSession implements Interceptor {
   }
 
   parting(send: (data: FrameData) => void): Promise<void> | undefined {
+    this.#stop();
     const awaited = this.#options.stages.flatMap((stage) =>
       stage.parting?.((event) => send(JSON.stringify(event))) ?? []
     );
@@ -243,11 +244,16 @@ export class OpenAiSession implements Interceptor {
 
   /** Ends both sides, once the client has what was sent to it before. */
   end(code: number, reason: string): void {
-    if (this.#phase === "over") return;
+    if (this.#stop()) this.#ends?.end(code, reason);
+  }
+
+  /** Nothing passes any more; `false` where that was so already. */
+  #stop(): boolean {
+    if (this.#phase === "over") return false;
     this.#wasTold = this.#hasTold;
     this.#phase = "over";
     clearTimeout(this.#timer);
-    this.#ends?.end(code, reason);
+    return true;
   }
 
   /** Whether nothing is on its way to the client here, nor still to be told. */

@@ -88,3 +88,19 @@ Deno.test("metering: an answer is counted that has ended and waits to be stored 
   client.socket.socket.close(4000, "gone");
   gate.resolve();
 });
+
+Deno.test("metering: an answer is counted whose client is closed in the middle, and the upstream is not dialled again", async () => {
+  await using openAi = await startOpenAiRealtime();
+  const usage = memoryUsageStore();
+  const stages = [meterOf(usage).createStage];
+  await using relay = startOpenAiRelay(openAi, { stages, pipe: { maxQueuedBytes: 20_000 } });
+  await using client = await relay.talk();
+  await hearHalf(client);
+  const before = client.events.length;
+  const place = { item_id: "item_9", response_id: "resp_9", content_index: 0, output_index: 0 };
+  openAi.sessions[0]!.tell({ type: "response.output_text.delta", delta: "x".repeat(20_000), ...place });
+  assertEquals((await client.socket.closed).code, 1009);
+  await isStored(usage);
+  await openAi.sessions[0]!.closed;
+  assertEquals([client.events.length, openAi.sessions.length], [before, 1]);
+});
