@@ -133,6 +133,25 @@ Deno.test("hold() gives waitUntil one native promise, which settles with the las
   assertEquals(settled, [0, 1]);
 });
 
+Deno.test("whoever comes in the turn in which the last one leaves finds the isolate kept, and no moment without", async () => {
+  let pending = 0;
+  let fewest = Infinity;
+  using boot = bootIsolate({
+    waitUntil(promise) {
+      pending++;
+      promise.then(() => fewest = Math.min(fewest, --pending));
+    },
+  });
+  boot.isolate.hold();
+  boot.isolate.release();
+  boot.isolate.hold();
+  await new Promise((resolve) => queueMicrotask(() => queueMicrotask(() => resolve(undefined))));
+  assertEquals([pending, fewest], [1, 1]);
+  boot.isolate.release();
+  await Promise.resolve();
+  assertEquals([pending, fewest], [0, 0]);
+});
+
 Deno.test("waitUntil is the platform's where it has one", () => {
   const held: unknown[] = [];
   const platform = { waitUntil: (promise: unknown) => held.push(promise) };
