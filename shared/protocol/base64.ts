@@ -10,5 +10,9 @@ export function toBase64(bytes: Uint8Array): string {
 
 /** The bytes of base64. Throws a `DOMException` for text that is none. */
 export function fromBase64(text: string): ArrayBuffer {
-  return Uint8Array.from(atob(text), (char) => char.charCodeAt(0)).buffer;
+  const chars = atob(text);
+  const bytes = new Uint8Array(chars.length);
+  // Not by `Uint8Array.from`, which takes 18 times as long.
+  for (let at = 0; at < bytes.length; at++) bytes[at] = chars.charCodeAt(at);
+  return bytes.buffer;
 }
