@@ -79,6 +79,8 @@ interface Shown {
   /** Over all isolates. */
   connections: number;
   leaving?: ReturnType<typeof setTimeout>;
+  /** How often the others were asked since his last connection went. */
+  asked?: number;
 }
 
 interface RemoteIsolate {
@@ -287,7 +289,10 @@ export class Presence {
     }
     shown.connections = Math.max(0, shown.connections + change);
     if (shown.connections === 0) {
-      shown.leaving ??= setTimeout(() => this.#left(userId, shown), this.#options.leaveGraceMs);
+      if (shown.leaving === undefined) {
+        shown.leaving = setTimeout(() => this.#left(userId, shown), this.#options.leaveGraceMs);
+        shown.asked = 0;
+      }
       this.#askBeforeLeaves();
     } else if (shown.leaving !== undefined) {
       clearTimeout(shown.leaving);
@@ -331,8 +336,14 @@ export class Presence {
     const { leaveGraceMs } = this.#options;
     if (this.#timers.has("ask before leaves") || leaveGraceMs === 0) return;
     this.#after("ask before leaves", leaveGraceMs / 3, () => {
+      let isAskedTwice = true;
+      for (const shown of this.#shown.values()) {
+        if (shown.leaving === undefined) continue;
+        shown.asked = (shown.asked ?? 0) + 1;
+        if (shown.asked < 2) isAskedTwice = false;
+      }
       this.#ask();
-      if (this.#shown.values().some(({ leaving }) => leaving !== undefined)) this.#askBeforeLeaves();
+      if (!isAskedTwice) this.#askBeforeLeaves();
     });
   }
 

@@ -290,6 +290,34 @@ Deno.test("before one is said to have left, the others are asked whether he is w
   });
 });
 
+Deno.test("each isolate asks twice before one is said to have left, also of those who leave one after the other", async () => {
+  await withClock(async (clock) => {
+    const asked: string[] = [];
+    const isolates = new Isolates((from, { kind }) => {
+      if (kind === "who") asked.push(from);
+      return { copies: 1, delayMs: 1 };
+    });
+    const [a] = ["A", "B"].map((id) => isolates.open(id));
+    a!.enter("ann", "Ann", "A.1");
+    a!.enter("bob", "Bob", "A.2");
+    await clock.tickAsync(10_000);
+    asked.length = 0;
+    a!.exit("ann");
+    await clock.tickAsync(1_100);
+    assertEquals([asked.toSorted(), isolates.announced.B!.at(-1)], [["A", "A", "B", "B"], "left ann"]);
+    asked.length = 0;
+    a!.enter("ann", "Ann", "A.3");
+    await clock.tickAsync(5_000);
+    a!.exit("ann");
+    await clock.tickAsync(500);
+    a!.exit("bob");
+    await clock.tickAsync(5_000);
+    assertEquals(asked.toSorted(), ["A", "A", "A", "B", "B", "B"]);
+    assertEquals(isolates.announced.B!.slice(-2), ["left ann", "left bob"]);
+    isolates.close();
+  });
+});
+
 Deno.test("an isolate that was only silent is asked again what it holds", async () => {
   await withClock(async (clock) => {
     let isSilent = false;
