@@ -175,7 +175,9 @@ for (const version of VERSIONS) {
     });
     await using relay = await startRelayProcess(version, {
       RELAY_UPSTREAMS: JSON.stringify({ up: { url: upstream.socketUrl } }),
-      MAX_CONNECTIONS_PER_USER: "1",
+      // Each keeps its place, and counts as closing, for as long as its client stays.
+      MAX_CONNECTIONS_PER_USER: "1000",
+      MAX_BUFFERED_BYTES_TOTAL: `${256 * MB}`,
     });
     const before = await relay.rss();
     const path = new URL(relay.socketUrl("/up"));
