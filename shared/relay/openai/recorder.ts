@@ -349,7 +349,9 @@ export class Recorder {
   /** What was said becomes an item, in the same save as the response to it, so that this is never one to what came before. */
   #committed({ item_id, previous_item_id }: RealtimeEvent): void {
     const id = item_id as string;
-    const isClients = !this.#detected.delete(id) && this.#answered("input_audio_buffer.commit") !== undefined;
+    const isDetected = this.#detected.delete(id);
+    // One that came too late is refused, and waited for no longer either.
+    const isClients = this.#answered("input_audio_buffer.commit") !== undefined && !isDetected;
     if (!this.#conversation.has(id)) this.#conversation.add(id, null, previous_item_id as string | null | undefined);
     if (!isClients && this.#answersByItself()) this.#asksItself();
     else this.#save();
