@@ -244,6 +244,7 @@ class MeteredSession implements Stage {
 
   /** Tells the client why, and ends both sides; what was paid for is told before that, if that is soon. */
   stop(code: ErrorCode): void {
+    if (this.#output === undefined) return;
     this.#stopped = code;
     if (this.#recording.size === 0) this.#stop(code);
     else this.#timer ??= setTimeout(() => this.#stop(code), MAX_HELD_MS);

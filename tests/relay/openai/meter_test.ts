@@ -362,3 +362,15 @@ Deno.test("metering: usage counts when it arrives, and ends the session of a cli
   assertEquals(session.ended[0]?.[0], 4402);
   await session.stage.close?.();
 });
+
+Deno.test("metering: a session that is over waits for what its upstream still tells, and leaves no timer behind", async () => {
+  using clock = fakeTime();
+  const store = memoryUsageStore();
+  const { meter } = createMeter({ store, limits: { dailyBudget: 10, maxSessions: null } });
+  const { stage } = await startSession(meter);
+  stage.arrived?.({ type: "response.created", response: { id: "resp_1" } });
+  const closing = stage.close?.();
+  stage.arrived?.(done(10));
+  await closing;
+  assertEquals([store.records.size, clock.countTimers()], [1, 0]);
+});
