@@ -197,7 +197,7 @@ Deno.test("a hand-over while a conversation is rebuilt leaves what is to be told
   const store = memorySessionStore();
   const mortal = mortalStore(store, { diesAfter: ({ ends = [] }) => ends.length > 0 });
   await using first = startOpenAiRelay(openAi, { store: mortal });
-  const before = await first.talk();
+  await using before = await first.talk();
   before.send({ type: "session.update", session: TEXT });
   await before.next("session.updated");
   before.say("hello");
