@@ -34,9 +34,13 @@ const OF_REPEATED_TURNS: ReadonlySet<string> = new Set([
   "response_cancel_not_active",
   "response_lost",
 ]);
-/** What the client says of a connection that is refused, and of an event for one that ends: it comes back, and sends it again. */
+/**
+ * What the client says of a connection that is refused or breaks off, of which a browser gives no message, and of an event for one that
+ * ends: it comes back, and sends it again.
+ */
 const OF_LOST_CONNECTIONS: ReadonlySet<string> = new Set([
   "unknown error",
+  "WebSocket error",
   "cannot send on a closed WebSocket",
   "send queue is full, message discarded",
 ]);
