@@ -4,8 +4,8 @@ import type { Timer, Timers } from "./timers.ts";
 
 /** From so much on, what a client has not read is waited for: less is on its way when a connection ends. */
 export const UNREAD_BYTES = 16 * 1024;
-/** Hundreds may stall until the isolate ends, which has two seconds of CPU for all its life. */
-const MOST_LOOK_MS = 2_500;
+/** The longest time between two looks: hundreds may stall in an isolate, which has two seconds of CPU for all its life. */
+export const MOST_LOOK_MS = 2_500;
 /** For how long a buffer counts of which nothing tells whether the runtime still holds it. */
 const UNTOLD_MS = 120_000;
 
@@ -31,7 +31,7 @@ export interface Farewell {
  */
 export function closeOnceRead(socket: WebSocket, { code, reason, patience, timers, held }: Farewell): void {
   let { messages, bytes } = patience;
-  const pace = new ReadPace(MOST_LOOK_MS);
+  const pace = new ReadPace();
   let isSending = false;
   let timer: Timer | undefined;
   const look = () => {
@@ -42,7 +42,7 @@ export function closeOnceRead(socket: WebSocket, { code, reason, patience, timer
     }
     held(unread);
     isSending = false;
-    timer = timers.onBeat(pace.look(unread, timers.now), undefined, look);
+    timer = timers.onBeat(pace.look(unread, timers.now, MOST_LOOK_MS), undefined, look);
   };
   const end = () => {
     timers.cancel(timer);
@@ -68,7 +68,13 @@ export function closeOnceRead(socket: WebSocket, { code, reason, patience, timer
   look();
 }
 
+/** Counts what was unread in a socket that broke, where nothing will tell when the runtime lets go of it. */
+export function holdUntold(unread: number, held: (bytes: number) => void, timers: Timers): void {
+  held(unread);
+  timers.after(UNTOLD_MS, held, (held) => held(0));
+}
+
 /** Whether the system says that there is no connection any more, so that the runtime has let go of what it held for it. */
-function isGone(event: Event): boolean {
+export function isGone(event: Event): boolean {
   return event instanceof ErrorEvent && /os error|Failed to send frame/.test(event.message);
 }

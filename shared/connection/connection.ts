@@ -2,7 +2,7 @@ import type { Drain, Isolate } from "../isolate/isolate.ts";
 import { ENDED, EXIT, type ExitNotice, type InFlight, NORMAL, type Pid, type Processes } from "../process/mod.ts";
 import type { ErrorFrame, ReconnectFrame, TokenExpiringFrame } from "../protocol/connection_frames.ts";
 import type { CloseCode, ErrorCode } from "../protocol/codes.ts";
-import { closeOnceRead, UNREAD_BYTES } from "./close_once_read.ts";
+import { closeOnceRead, holdUntold, isGone, MOST_LOOK_MS, UNREAD_BYTES } from "./close_once_read.ts";
 import { closeOnceQuiet, closeSocket } from "./close_socket.ts";
 import type { BufferBudget } from "./buffer_budget.ts";
 import type { Counters } from "./counters.ts";
@@ -131,6 +131,8 @@ const TOKEN_WARNING_MS = 60_000;
 /** A client that refrained for so long is forgiven the frames that were refused before. */
 const RATE_FORGIVEN_MS = 10_000;
 const ERROR_FRAME_INTERVAL_MS = 1_000;
+/** A client that has so much to read is looked after until it has read it. */
+const BACKLOG_BYTES = 64 * 1024;
 /** The longest time between two looks after a client for which a sender waits. */
 const MOST_FLUSH_LOOK_MS = 250;
 /** For how long a client may read nothing while a sender waits for it. */
@@ -168,6 +170,8 @@ export class Connection {
   #lastFrameAt = 0;
   /** At most so many bytes are buffered: asking the socket with every frame costs a tenth of sending it. */
   #mostBuffered = 0;
+  /** Above so much it is asked. */
+  #askAbove: number;
   #isOpen = false;
   #ended = false;
   #closedBy: LeaveMessage["close"];
@@ -181,7 +185,8 @@ export class Connection {
   /** A drain that began before the socket was open. */
   #drain: DrainMessage | undefined;
   #leaving: Leaving | undefined;
-  #flushing: { readonly waiting: (() => void)[]; readonly pace: ReadPace; timer: Timer } | undefined;
+  /** Much that the client has yet to read, and who waits for that. */
+  #backlog: { readonly waiting: (() => void)[]; pace: ReadPace; timer: Timer | undefined } | undefined;
   /** Heartbeat, silence and lifetime, as far as they are set. */
   #watches: { heartbeat?: Timer; silence?: Timer; lifetime?: Timer } | undefined;
 
@@ -189,6 +194,7 @@ export class Connection {
     this.#context = context;
     this.#socket = socket;
     this.#controlFrames = options.controlFrames;
+    this.#askAbove = Math.min(BACKLOG_BYTES, context.options.maxBufferedBytes);
     this.#asksTarget = relay.hands_over === true;
     this.#heartbeatMs = relay.heartbeat_interval === undefined
       ? context.options.heartbeatIntervalMs
@@ -235,9 +241,8 @@ export class Connection {
     const { data } = frame;
     const { options, counters, buffers } = this.#context;
     // The runtime queues without limit: a client that stops reading would grow the memory by all that is sent to it.
-    if (this.#mostBuffered > options.maxBufferedBytes) {
-      this.#mostBuffered = this.#socket.bufferedAmount;
-      if (this.#mostBuffered > options.maxBufferedBytes) return this.dropSlowReader();
+    if (this.#mostBuffered > this.#askAbove && this.#askUnread() > options.maxBufferedBytes) {
+      return this.dropSlowReader();
     }
     const mostBytes = typeof data === "string" ? 3 * data.length : data.byteLength;
     this.#mostBuffered += mostBytes;
@@ -300,9 +305,9 @@ export class Connection {
 
   "ws.flush"({ done }: FlushMessage): void {
     if (this.#ended || this.#hasRoom) return done();
-    if (this.#flushing !== undefined) return void this.#flushing.waiting.push(done);
-    const pace = new ReadPace(MOST_FLUSH_LOOK_MS);
-    this.#flushing = { waiting: [done], pace, timer: this.#awaitRoom(pace) };
+    const backlog = this.#backlog ??= { waiting: [], pace: new ReadPace(), timer: undefined };
+    // How long it has not read counts from when somebody waits for it.
+    if (backlog.waiting.push(done) === 1) this.#lookAgain(new ReadPace());
   }
 
   [EXIT]({ pid, reason }: ExitNotice): void {
@@ -326,7 +331,7 @@ export class Connection {
       case "close":
         return this.#closed(event as CloseEvent);
       case "error":
-        return this.#lost();
+        return this.#lost(isGone(event));
     }
   }
 
@@ -398,9 +403,11 @@ export class Connection {
     this.#end("closed");
   }
 
-  #lost(): void {
+  /** `isGone`: there is no TCP connection any more. Else there may be one, and what its client has not read. */
+  #lost(isGone = false): void {
     if (this.#ended) return;
     this.#context.counters.closed(1006);
+    if (isGone) this.#mostBuffered = 0;
     this.#end("lost");
   }
 
@@ -444,23 +451,42 @@ export class Connection {
     return this.#socket.bufferedAmount <= this.#context.options.maxBufferedBytes / 4;
   }
 
-  #awaitRoom(pace: ReadPace): Timer {
-    const { timers } = this.#context;
-    const periodMs = pace.look(this.bufferedBytes, timers.now);
-    return timers.onBeat(periodMs, this, (connection) => connection.#lookForRoom());
+  /** What is unread, as the socket says; where it is much, it is looked at from now on. */
+  #askUnread(): number {
+    const unread = this.#mostBuffered = this.#socket.bufferedAmount;
+    this.#askAbove = Math.min(unread + BACKLOG_BYTES, this.#context.options.maxBufferedBytes);
+    if (unread >= BACKLOG_BYTES && this.#backlog === undefined) {
+      this.#backlog = { waiting: [], pace: new ReadPace(), timer: undefined };
+      this.#lookAgain(this.#backlog.pace);
+    }
+    return unread;
   }
 
-  #lookForRoom(): void {
-    if (this.#hasRoom) return this.#flushed();
-    const flushing = this.#flushing!;
-    flushing.timer = this.#awaitRoom(flushing.pace);
-    if (flushing.pace.stalledMs(this.#context.timers.now) >= MAX_STALL_MS) this.dropSlowReader();
+  #lookAgain(pace: ReadPace): void {
+    const { timers } = this.#context;
+    const backlog = this.#backlog!;
+    const mostMs = backlog.waiting.length > 0 ? MOST_FLUSH_LOOK_MS : MOST_LOOK_MS;
+    const periodMs = pace.look(this.bufferedBytes, timers.now, mostMs);
+    timers.cancel(backlog.timer);
+    backlog.pace = pace;
+    backlog.timer = timers.onBeat(periodMs, this, (connection) => connection.#lookAfterClient());
+  }
+
+  #lookAfterClient(): void {
+    const { waiting, pace } = this.#backlog!;
+    const unread = this.#askUnread();
+    if (this.#hasRoom) { for (const done of waiting.splice(0)) done(); }
+    if (this.#ended) return;
+    if (waiting.length === 0 && unread < BACKLOG_BYTES) {
+      this.#backlog = undefined;
+      return;
+    }
+    this.#lookAgain(pace);
+    if (waiting.length > 0 && pace.stalledMs(this.#context.timers.now) >= MAX_STALL_MS) this.dropSlowReader();
   }
 
   #flushed(): void {
-    const flushing = this.#flushing;
-    this.#flushing = undefined;
-    for (const done of flushing?.waiting ?? []) done();
+    for (const done of this.#backlog?.waiting.splice(0) ?? []) done();
   }
 
   #awaitHeartbeat(): void {
@@ -563,6 +589,14 @@ export class Connection {
     places.leave(userId);
   }
 
+  /** Of a socket that is closed already: `unread` was the last that was known of what its client had yet to read. */
+  #givePlaceBack(unread: number): void {
+    const { buffers, places, timers } = this.#context;
+    const { userId } = this;
+    if (unread === 0) return places.leave(userId);
+    holdUntold(unread, buffers.closing(() => places.leave(userId)), timers);
+  }
+
   #end(leaveReason: string, close?: { code: number; reason: string }): void {
     if (this.#ended) return;
     this.#ended = true;
@@ -573,8 +607,8 @@ export class Connection {
       for (const type of EVENTS) this.#socket.removeEventListener(type, this.#listener!);
       this.#listener = undefined;
     }
-    if (close === undefined) this.#context.places.leave(this.userId);
-    else this.#closeSocket(close.code, close.reason, leaveReason);
+    if (close !== undefined) this.#closeSocket(close.code, close.reason, leaveReason);
+    else this.#givePlaceBack(leaveReason === "lost" && this.#backlog !== undefined ? this.#mostBuffered : 0);
     this.#context.processes.demonitor(this.pid, this.#target);
     this.#leave(this.#target, leaveReason, this.#metadata);
     this.#flushed();
@@ -597,7 +631,7 @@ export class Connection {
     timers.cancel(this.#timer);
     timers.cancel(this.#leaving?.timer);
     timers.cancel(this.#leaving?.asking);
-    timers.cancel(this.#flushing?.timer);
+    timers.cancel(this.#backlog?.timer);
     timers.cancel(this.#watches?.heartbeat);
     timers.cancel(this.#watches?.silence);
     timers.cancel(this.#watches?.lifetime);

@@ -7,23 +7,17 @@ const LEAST_MS = 10;
  * not read in this sense.
  */
 export class ReadPace {
-  readonly #mostMs: number;
   #unread = Infinity;
   #readAt = 0;
   #periodMs = LEAST_MS;
 
-  /** `mostMs` is the longest time between two looks. */
-  constructor(mostMs: number) {
-    this.#mostMs = mostMs;
-  }
-
-  /** Notes what is unread at a moment. Gives the period after which to look again, in milliseconds. */
-  look(unread: number, nowMs: number): number {
+  /** Notes what is unread at a moment. Gives the period after which to look again, `mostMs` at most. */
+  look(unread: number, nowMs: number, mostMs: number): number {
     if (unread < this.#unread) {
       this.#periodMs = LEAST_MS;
       this.#readAt = nowMs;
     } else {
-      this.#periodMs = Math.min(2 * this.#periodMs, this.#mostMs);
+      this.#periodMs = Math.min(2 * this.#periodMs, mostMs);
     }
     this.#unread = unread;
     return this.#periodMs;

@@ -378,6 +378,40 @@ Deno.test("a client that reads nothing for 30 s while a sender waits for it is c
   const { counters, buffered_bytes, closing_bytes } = await kernel.health();
   assertEquals([counters.refused, buffered_bytes, closing_bytes >= 600 * 1024], [{ slow_reader: 1 }, 0, true]);
   assert(flushes >= 3);
-  stalled[Symbol.dispose]();
-  await eventually("nothing is held for it", async () => (await kernel.health()).closing_bytes === 0);
+  const reading = stalled.nextClose();
+  await eventually("it has read all", async () => {
+    clock.tick(250);
+    return (await kernel.health()).closing_bytes === 0;
+  });
+  assertEquals((await reading)?.code, 1013);
 });
+
+for (
+  const [how, breakUp] of [
+    ["sends a frame that is none", (client: RawSocket) => client.write(new Uint8Array([0xff, 0x80, 0, 0, 0, 0]))],
+    ["stops sending", (client: RawSocket) => client.closeWrite()],
+  ] as const
+) {
+  Deno.test(`a client that has not read all and ${how} keeps its place for two minutes, as its buffer may stay`, async () => {
+    using clock = stopTime();
+    await using kernel = startKernel(() => relayTo(target.pid, { metadata: { user_id: "bob" } }), {
+      maxConnectionsPerUser: 1,
+    });
+    const target = kernel.spawnTarget();
+    using stalled = await kernel.connectRaw();
+    const slow = (await target.next("ws.join")).client_pid;
+    const frame = { type: "binary", data: new Uint8Array(32 * 1024) };
+    while ((await kernel.health()).buffered_bytes < 600 * 1024) kernel.processes.send(slow, "ws.send", frame);
+    await breakUp(stalled);
+    assertEquals((await target.next("ws.leave")).reason, "lost");
+    const { connections, closing_bytes } = await kernel.health();
+    assertEquals([connections, closing_bytes >= 600 * 1024], [0, true], `${closing_bytes} bytes`);
+    await using refused = await kernel.connect();
+    assertEquals((await refused.closed).code, 4429);
+    clock.tick(120_000);
+    assertEquals((await kernel.health()).closing_bytes, 0);
+    await using client = await kernel.connect();
+    await target.next("ws.join");
+    await client.close();
+  });
+}

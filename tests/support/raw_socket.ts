@@ -93,6 +93,11 @@ export class RawSocket implements Disposable {
     for (let sent = 0; sent < bytes.length;) sent += await this.#connection.write(bytes.subarray(sent));
   }
 
+  /** Sends no more, and stays: `shutdown(2)`. */
+  async closeWrite(): Promise<void> {
+    await this.#connection.closeWrite();
+  }
+
   /** Reads so many bytes at most, whatever they are, as a client does that hardly reads. */
   async readSome(bytes: number): Promise<void> {
     await this.#connection.read(new Uint8Array(bytes));
