@@ -53,7 +53,17 @@ async function converseThroughEnds(): Promise<void> {
   const { transcript, reconnects, errors }: Conversed = await page.evaluate(
     ([url, key, turns, deadlineMs]) => globalThis.converse({ url, key }, turns, deadlineMs),
     [url, key, TURNS, DEADLINE_MS] as const,
-  );
+  ).catch((cause) => {
+    const { isOpen, received, transcript } = openAi.sessions.at(-1)!;
+    const upstream = {
+      sessions: openAi.sessions.length,
+      isOpen,
+      received: received.slice(-3),
+      said: transcript.slice(-3),
+    };
+    const state = JSON.stringify({ seed: SEED, kills: killing.kills, isolates: local.isolates(), upstream }, null, 2);
+    throw new Error(`The conversation broke off: ${state}\n${local.logged.slice(-20).join("\n")}`, { cause });
+  });
 
   const handOvers = reconnects[1012] ?? 0;
   const told = `SEED=${SEED}, ${TURNS} turns, ${handOvers} hand-overs, ${killing.kills} kills, ` +
