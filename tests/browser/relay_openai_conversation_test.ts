@@ -54,14 +54,19 @@ async function converseThroughEnds(): Promise<void> {
     ([url, key, turns, deadlineMs]) => globalThis.converse({ url, key }, turns, deadlineMs),
     [url, key, TURNS, DEADLINE_MS] as const,
   ).catch((cause) => {
-    const { isOpen, received, transcript } = openAi.sessions.at(-1)!;
-    const upstream = {
-      sessions: openAi.sessions.length,
-      isOpen,
-      received: received.slice(-3),
-      said: transcript.slice(-3),
-    };
-    const state = JSON.stringify({ seed: SEED, kills: killing.kills, isolates: local.isolates(), upstream }, null, 2);
+    const last = openAi.sessions.at(-1);
+    const upstream = last &&
+      {
+        isOpen: last.isOpen,
+        received: last.received.slice(-6).map(({ type }) => type),
+        said: last.transcript.slice(-3),
+      };
+    const sessions = openAi.sessions.length;
+    const state = JSON.stringify(
+      { seed: SEED, kills: killing.kills, isolates: local.isolates(), sessions, upstream },
+      null,
+      2,
+    );
     throw new Error(`The conversation broke off: ${state}\n${local.logged.slice(-20).join("\n")}`, { cause });
   });
 
