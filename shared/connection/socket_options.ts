@@ -29,7 +29,10 @@ export interface SocketOptions {
   maxInFlightBytes?: number;
   /** Connections of this isolate, with those that have ended and for which something is held; default 5,000. */
   maxConnections?: number;
-  /** Connections of one user on this isolate, counted the same, by `metadata.user_id`; default 50. */
+  /**
+   * Connections of one user on this isolate, counted the same, by `metadata.user_id`; default 20, so that what one user
+   * leaves unread is less than `maxBufferedBytesTotal`.
+   */
   maxConnectionsPerUser?: number;
   /** After how much silence the runtime pings, and then gives up; in milliseconds, whole seconds, default 120,000. */
   idleTimeoutMs?: number;
@@ -66,7 +69,7 @@ export function resolveSocketOptions(options: SocketOptions = {}): ResolvedSocke
     maxInFlightMessages: whole("maxInFlightMessages", options.maxInFlightMessages ?? 1_000, 1),
     maxInFlightBytes: whole("maxInFlightBytes", options.maxInFlightBytes ?? 4 * 1024 * 1024, 1),
     maxConnections: whole("maxConnections", options.maxConnections ?? 5_000, 1),
-    maxConnectionsPerUser: whole("maxConnectionsPerUser", options.maxConnectionsPerUser ?? 50, 1),
+    maxConnectionsPerUser: whole("maxConnectionsPerUser", options.maxConnectionsPerUser ?? 20, 1),
     idleTimeoutMs: whole("idleTimeoutMs", options.idleTimeoutMs ?? 120_000, 1_000),
     heartbeatIntervalMs: whole("heartbeatIntervalMs", options.heartbeatIntervalMs ?? 0, 0),
     maxSilenceMs: whole("maxSilenceMs", options.maxSilenceMs ?? 0, 0),

@@ -1,4 +1,4 @@
-import { readSocketSettings, type SocketOptions, type SocketSettings } from "../connection/mod.ts";
+import { readSocketSettings, type SocketSettings } from "../connection/mod.ts";
 import type { OpenAiPolicy } from "./openai/openai_policy.ts";
 import { type OpenAiSettings, openAiUpstream } from "./openai/openai_upstream.ts";
 import type { ReadTextFile } from "./openai/read_openai_policy.ts";
@@ -35,9 +35,6 @@ export interface OpenAiSessionSettings {
   readonly tools: string;
 }
 
-/** Each connection holds another one to an upstream, so a user has fewer than elsewhere. */
-const SOCKET_DEFAULTS: SocketOptions = { maxConnectionsPerUser: 20 };
-
 /**
  * The settings of the relay from a function's environment: those of `readSocketSettings`, and
  *
@@ -57,7 +54,6 @@ const SOCKET_DEFAULTS: SocketOptions = { maxConnectionsPerUser: 20 };
  * | `RELAY_MAX_QUEUED_FRAMES` | 10,000 | frames that wait for a side that is slow or not open yet |
  * | `RELAY_MAX_QUEUED_BYTES` | 4 MiB | their bytes, and the largest frame that is taken of an upstream |
  * | `RELAY_LINGER_MS` | 10,000 | how long a side may take to read what the other sent before it closed |
- * | `MAX_CONNECTIONS_PER_USER` | 20 | as everywhere, but for the default |
  *
  * `readTextFile` reads the files that variables name.
  *
@@ -67,7 +63,7 @@ export async function readRelaySettings(
   env: Environment,
   { readTextFile = Deno.readTextFile }: { readonly readTextFile?: ReadTextFile } = {},
 ): Promise<RelaySettings> {
-  const { sockets, isolate } = readSocketSettings(env, SOCKET_DEFAULTS);
+  const { sockets, isolate } = readSocketSettings(env);
   const apiKey = readText(env, "OPENAI_API_KEY");
   const sessions = apiKey === undefined ? undefined : await readOpenAiSessions(env, readTextFile);
   const openAi = apiKey && readOpenAi(env, { apiKey, model: sessions?.policy.defaultModel });

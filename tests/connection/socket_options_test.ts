@@ -17,7 +17,7 @@ Deno.test("every option has its default", () => {
     maxInFlightMessages: 1_000,
     maxInFlightBytes: 4 * MIB,
     maxConnections: 5_000,
-    maxConnectionsPerUser: 50,
+    maxConnectionsPerUser: 20,
     idleTimeoutMs: 120_000,
     heartbeatIntervalMs: 0,
     maxSilenceMs: 0,

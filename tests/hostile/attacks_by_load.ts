@@ -56,7 +56,7 @@ export const ATTACKS_BY_LOAD: readonly Attack[] = [
         client.nextClose().then((close) => close?.code === 4429 && refused++, () => {});
         return "opened";
       }, 100);
-      const limit = target.name === "relay" ? 20 : 50;
+      const limit = 20;
       await eventually("the others are refused", () => refused === tries - limit, { deadlineMs: 30_000 });
       await eventually("nothing is left of those", async () => (await target.health()).connections <= 60);
       return `${limit} kept, the others closed 4429`;

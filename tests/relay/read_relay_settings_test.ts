@@ -7,13 +7,12 @@ const noQuery = new URLSearchParams();
 const upstreams = (value: unknown) => ({ RELAY_UPSTREAMS: typeof value === "string" ? value : JSON.stringify(value) });
 
 Deno.test("readRelaySettings() has defaults for all, and no upstream without a key", async () => {
-  const { upstreams, missing, limits, sockets } = await readRelaySettings({});
+  const { upstreams, missing, limits } = await readRelaySettings({});
   assertEquals({ upstreams, missing, limits }, {
     upstreams: [],
     missing: { openai: "set OPENAI_API_KEY" },
     limits: {},
   });
-  assertEquals(sockets.maxConnectionsPerUser, 20);
 });
 
 Deno.test("readRelaySettings() reads every variable", async () => {
