@@ -3,7 +3,7 @@ export { createRelay, type RelayOptions } from "./create_relay.ts";
 export { type PipeLimits } from "./pipe.ts";
 export type { Failure } from "../protocol/codes.ts";
 export type { Result } from "../protocol/result.ts";
-export type { Interceptor, PipeEnds } from "./interceptor.ts";
+export type { Departure, Interceptor, PipeEnds } from "./interceptor.ts";
 export type { FrameData } from "./frame_queue.ts";
 export type { ReadTextFile } from "./openai/read_openai_policy.ts";
 export {

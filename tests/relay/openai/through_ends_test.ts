@@ -30,12 +30,12 @@ class BrowserWebSocket extends WebSocket {
     super(String(url).replace(/^wss:/, "ws:"), ...others);
   }
 
-  override addEventListener(type: string, listener: EventListener, options?: AddEventListenerOptions): void {
-    const heard = (event: Event) => {
-      const isLost = event instanceof CloseEvent && event.code === 0;
-      listener.call(this, isLost ? new CloseEvent("close", { code: 1006, reason: event.reason }) : event);
-    };
-    super.addEventListener(type, type === "close" ? heard : listener, options);
+  override addEventListener(...[type, listener, options]: Parameters<WebSocket["addEventListener"]>): void {
+    if (type !== "close" || typeof listener !== "function") return super.addEventListener(type, listener, options);
+    super.addEventListener("close", (event) => {
+      const { code, reason } = event;
+      Reflect.apply(listener, this, [code === 0 ? new CloseEvent("close", { code: 1006, reason }) : event]);
+    }, options);
   }
 }
 
