@@ -91,7 +91,8 @@ for (const version of VERSIONS) {
     const codes: Record<string, number> = {};
     for (const name of ["openai", "echo", "talkative", "refusing", "hanging", "breaking", "nowhere", "unknown"]) {
       const client = await openSocket(relay.socketUrl(`/${name}`), { protocols: ["v1"] });
-      client.send(name);
+      // To the others nothing, as a frame that comes after a close cuts the connection before its code is read.
+      if (name === "echo" || name === "talkative") client.send(name);
       if (name === "echo") {
         shown.push(String(await client.next()));
         client.socket.close(1000, "done");
