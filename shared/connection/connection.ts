@@ -137,6 +137,7 @@ const BACKLOG_BYTES = 64 * 1024;
 const MOST_FLUSH_LOOK_MS = 250;
 /** For how long a client may read nothing while a sender waits for it. */
 const MAX_STALL_MS = 30_000;
+
 /** What becomes of a connection that is told to leave. */
 interface Leaving {
   /** When the client was told to go, and when it is closed if it has not. */

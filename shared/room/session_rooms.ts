@@ -35,7 +35,7 @@ export interface JoinOptions {
 }
 
 /** Rooms that a connection joins by name, and rooms that it hears of without that: so many of each, and no more. */
-export const MAX_ROOMS = 2_000;
+const MAX_ROOMS = 2_000;
 /** How long rooms that come by themselves wait for `resume`: what is replayed must come before what is new. */
 const RESUME_WAIT_MS = 500;
 /** Rooms that a connection has left or lost, of which it remembers so many: a client may name any room in `leave`. */

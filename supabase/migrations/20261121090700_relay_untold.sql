@@ -21,47 +21,6 @@ revoke all on public.relay_conversation_pending from public, anon, authenticated
 grant select, delete on public.relay_conversation_pending to service_role;
 
 -- As before, with what is pending by its numbers.
-create or replace function public.relay_claim_conversation(member uuid, session text, holder uuid) returns json
-language plpgsql security definer set search_path = '' as $$
-declare
-  expired constant timestamptz := now() - edge_sockets.conversation_kept();
-  found_one public.relay_conversations;
-begin
-  perform edge_sockets.require_server();
-  -- Nobody comes for these any more. Not all at once: the next call goes on.
-  delete from public.relay_conversations c using (
-    select x.user_id, x.session_id from public.relay_conversations x where x.saved_at < expired
-    order by x.saved_at limit 100 for update skip locked
-  ) as old where c.user_id = old.user_id and c.session_id = old.session_id;
-  delete from public.relay_conversations c where c.user_id = member and c.session_id = session and c.saved_at < expired;
-
-  select * into found_one from public.relay_conversations c where c.user_id = member and c.session_id = session for update;
-  insert into public.relay_conversations (user_id, session_id, owner) values (member, session, holder)
-    on conflict (user_id, session_id) do update set owner = excluded.owner, told = false, saved_at = now();
-  update public.relay_conversations c set told = false where c.user_id = member and c.session_id = session and c.told;
-  delete from public.relay_conversations c where c.user_id = member and c.session_id in (
-    select x.session_id from public.relay_conversations x where x.user_id = member
-    order by x.session_id = session desc, x.saved_at desc offset edge_sockets.max_conversations_per_user()
-  );
-  return json_build_object(
-    'config', found_one.config,
-    'due', coalesce(found_one.due, '[]'),
-    'untold', coalesce(found_one.untold, '[]'),
-    'ends', coalesce(found_one.ends, '[]'),
-    'told', coalesce(found_one.told, true),
-    'items', (
-      select coalesce(json_agg(
-        json_build_object('id', i.item_id, 'place', i.place, 'item', i.item, 'audio_ms', i.audio_ms) order by i.place), '[]')
-      from public.relay_conversation_items i where i.user_id = member and i.session_id = session
-    ),
-    'pending', (
-      select coalesce(json_agg(json_build_object('number', p.number, 'event', p.event) order by p.number), '[]')
-      from public.relay_conversation_pending p where p.user_id = member and p.session_id = session
-    )
-  );
-end $$;
-
--- As before, with what is pending by its numbers.
 create or replace function public.relay_save_conversation(member uuid, session text, holder uuid, changes jsonb)
 returns boolean
 language plpgsql security definer set search_path = '' as $$
