@@ -304,11 +304,13 @@ export class ChatSession implements UserConnection {
     });
     if (this.#isGone) return;
     const views = new Map((roomsOfUsers.get(userId) ?? []).map((view) => [view.room, view]));
-    for (const room of Object.keys(positions)) {
-      if (views.has(room)) continue;
-      if (++this.#unknownRooms > MAX_UNKNOWN_ROOMS) {
-        return this.#close(4400, `bad_frame: positions in more than ${MAX_UNKNOWN_ROOMS} rooms of others`);
-      }
+    const unknown = Object.keys(positions).filter((room) => !views.has(room));
+    this.#unknownRooms += unknown.length;
+    // Before it is told of any of them: two frames each, that many times, would keep others waiting.
+    if (this.#unknownRooms > MAX_UNKNOWN_ROOMS) {
+      return this.#close(4400, `bad_frame: positions in more than ${MAX_UNKNOWN_ROOMS} rooms of others`);
+    }
+    for (const room of unknown) {
       this.#refuse({ code: "room_not_found", message: `There is no such room: ${room}` }, frame);
       this.#send({ type: "left", room });
     }

@@ -1,4 +1,4 @@
-import { assertEquals } from "@std/assert";
+import { assertEquals, assertRejects } from "@std/assert";
 import { eventually } from "../support/eventually.ts";
 import { serveChat, type ServedChat, userId } from "../support/serve_chat.ts";
 
@@ -18,6 +18,8 @@ Deno.test("a client has positions in 1,000 rooms of others at most, in all that 
   }
   resume(600, 401);
   assertEquals(await client.closed, { code: 4400, reason: "bad_frame: positions in more than 1000 rooms of others" });
+  // It is told of none of these: two frames for each would keep others waiting.
+  await assertRejects(() => client.next(), Error, "before a frame came");
 });
 
 Deno.test("a connection joins 2,000 rooms and no more, until it leaves one", async () => {
