@@ -1,6 +1,6 @@
 /** What a chat client may send: one schema a frame, `type` tells which. Unknown members are dropped, so that older servers bear newer clients. */
 import * as z from "zod/mini";
-import { MAX_BODY_LENGTH, MAX_REFERENCE_LENGTH, ROOM_ID } from "./chat_limits.ts";
+import { MAX_BODY_LENGTH, MAX_EPOCH_LENGTH, MAX_REFERENCE_LENGTH, ROOM_ID } from "./chat_limits.ts";
 
 /** See `ROOM_ID`. */
 export const RoomId = z.string().check(
@@ -15,7 +15,7 @@ export const Json: z.ZodMiniType<z.core.util.JSONType> = z.custom((value) => val
 const Ref = z.optional(z.string().check(z.maxLength(MAX_REFERENCE_LENGTH)));
 const Body = z.string().check(z.minLength(1), z.maxLength(MAX_BODY_LENGTH));
 const Seq = z.int().check(z.nonnegative());
-const Epoch = z.string().check(z.maxLength(64));
+const Epoch = z.string().check(z.maxLength(MAX_EPOCH_LENGTH));
 
 /** Where in a room's log a client stands: it has everything up to and including `since` of the log `epoch`. */
 export const Position = z.object({ since: Seq, epoch: z.optional(Epoch) });

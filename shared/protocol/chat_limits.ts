@@ -6,6 +6,9 @@ export const MAX_BODY_LENGTH = 16_000;
 /** The longest `client_id`, and the longest `ref`, in UTF-16 code units. */
 export const MAX_REFERENCE_LENGTH = 128;
 
+/** The longest `epoch` that a client gives back, in UTF-16 code units. */
+export const MAX_EPOCH_LENGTH = 64;
+
 /** How deep arrays and objects in `data` may be nested. */
 export const MAX_DATA_DEPTH = 64;
 

@@ -1,5 +1,11 @@
 import type { ChatClientFrame, ChatClientFrameOf } from "../protocol/chat_client_frames.ts";
-import { MAX_BODY_LENGTH, MAX_DATA_DEPTH, MAX_REFERENCE_LENGTH, ROOM_ID } from "../protocol/chat_limits.ts";
+import {
+  MAX_BODY_LENGTH,
+  MAX_DATA_DEPTH,
+  MAX_EPOCH_LENGTH,
+  MAX_REFERENCE_LENGTH,
+  ROOM_ID,
+} from "../protocol/chat_limits.ts";
 import type { Failure } from "../protocol/codes.ts";
 import { err, ok, type Result } from "../protocol/result.ts";
 
@@ -62,18 +68,23 @@ function isShallow(value: unknown, levels: number): boolean {
 /** As most ids of messages are; the schema takes some more. */
 const UUID = /^[0-9a-f]{8}-[0-9a-f]{4}-[1-8][0-9a-f]{3}-[89ab][0-9a-f]{3}-[0-9a-f]{12}$/;
 
+type CommonType = "chat" | "typing" | "mark_read" | "ping" | "resume";
+
 /**
- * Whether a frame is one that clients send all the time (`chat`, `typing`, `mark_read`, `ping`), of the members that
- * nearly all of them have, each as its schema wants it. Asking so costs a tenth of asking the schema, and many isolates
- * need no other. Whatever it does not know, good or bad, it leaves to the schema.
+ * Whether a frame is one that clients send all the time (`chat`, `typing`, `mark_read`, `ping`) or that has thousands of
+ * members (`resume`), of the members that nearly all of them have, each as its schema wants it. Asking so costs a tenth
+ * of asking the schema, and many isolates need no other. Whatever it does not know, good or bad, it leaves to the schema.
  */
-function isCommonFrame(value: unknown): value is ChatClientFrameOf<"chat" | "typing" | "mark_read" | "ping"> {
+function isCommonFrame(value: unknown): value is ChatClientFrameOf<CommonType> {
   if (typeof value !== "object" || value === null) return false;
   const frame = value as Readonly<Record<string, unknown>>;
   const { type } = frame;
-  if (type !== "chat" && type !== "typing" && type !== "mark_read" && type !== "ping") return false;
+  if (type !== "chat" && type !== "typing" && type !== "mark_read" && type !== "ping" && type !== "resume") {
+    return false;
+  }
   for (const name in frame) {
     const member = frame[name];
+    if (type === "resume" && name === "rooms" && arePositions(member)) continue;
     if (typeof member !== "string") return false;
     switch (name) {
       case "type":
@@ -98,7 +109,31 @@ function isCommonFrame(value: unknown): value is ChatClientFrameOf<"chat" | "typ
         return false;
     }
   }
+  if (type === "resume") return "rooms" in frame;
   return type !== "mark_read" || "message_id" in frame;
+}
+
+/** Whether these are positions by room, and nothing else. */
+function arePositions(value: unknown): boolean {
+  if (typeof value !== "object" || value === null || Array.isArray(value)) return false;
+  const positions = value as Readonly<Record<string, unknown>>;
+  for (const room in positions) {
+    // A schema does not take this name for a member's.
+    if (room === "__proto__" || !ROOM_ID.test(room) || !isPosition(positions[room])) return false;
+  }
+  return true;
+}
+
+function isPosition(value: unknown): boolean {
+  if (typeof value !== "object" || value === null || Array.isArray(value)) return false;
+  const position = value as Readonly<Record<string, unknown>>;
+  for (const name in position) {
+    const member = position[name];
+    if (name === "since") {
+      if (!Number.isSafeInteger(member) || (member as number) < 0) return false;
+    } else if (name !== "epoch" || typeof member !== "string" || member.length > MAX_EPOCH_LENGTH) return false;
+  }
+  return "since" in position;
 }
 
 /** What an answer to `frame` refers to: its own `ref`, else the id that the client gave the message. */

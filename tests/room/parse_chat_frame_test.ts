@@ -26,13 +26,28 @@ Deno.test("parseChatFrame() takes a common frame without its schema where that w
   const uuids = ["1", "4", "9"].flatMap((version) => ["8", "c"].map((variant) => uuidOf(version, variant)));
   const ids = fc.constantFrom("lobby", "a:b.c-d_e", "no room", ...uuids, uuidOf("4", "a").toUpperCase());
   const odd = fc.oneof(fc.integer(), fc.boolean(), fc.constant(null), fc.array(text), fc.dictionary(text, text));
+  const numbers = fc.oneof(fc.nat(), fc.constantFrom(-1, -0, 0.5, 2 ** 53 - 1, 2 ** 53, 1e300));
+  const epochs = fc.constantFrom("", "b7e23ec2", "x".repeat(64), "x".repeat(65));
+  const position = fc.oneof(
+    { weight: 8, arbitrary: fc.record({ since: numbers, epoch: epochs }, { requiredKeys: ["since"] }) },
+    fc.record({ epoch: epochs }),
+    fc.record({ since: numbers, x: odd }),
+    odd,
+  );
+  const rooms = fc.constantFrom("lobby", "a:b.c-d_e", "7", "no room", "", "x".repeat(129), "constructor", "__proto__");
+  const positions = fc.array(fc.tuple(rooms, position), { maxLength: 3 }).map((entries) => Object.fromEntries(entries));
   const names = ["type", "body", "text", "client_id", "ref", "room", "message_id", "subject", "data", "__proto__", "x"];
-  const member = fc.tuple(fc.constantFrom(...names), fc.oneof(text, ids, odd));
+  const member = fc.oneof(
+    fc.tuple(fc.constantFrom(...names), fc.oneof(text, ids, odd)),
+    fc.tuple(fc.constant("rooms"), fc.oneof(positions, fc.array(position), odd)),
+  );
   const common = [
     { type: "chat", body: "x" },
     { type: "typing" },
     { type: "ping" },
     { type: "mark_read" },
+    { type: "resume" },
+    { type: "resume", rooms: { lobby: { since: 0 } } },
     { type: "mark_read", message_id: uuidOf("4", "a") },
   ];
   // One or two members that may be anything, beside what is right: two wrong ones would hide each other.
@@ -46,7 +61,7 @@ Deno.test("parseChatFrame() takes a common frame without its schema where that w
       assertEquals(parsed.ok, bySchema.success);
       if (parsed.ok) assertEquals<unknown>(parsed.value, bySchema.data);
     }),
-    { numRuns: 4_000 },
+    { numRuns: 6_000 },
   );
 });
 
