@@ -68,6 +68,8 @@ export class Meter {
       return "store_unavailable";
     }
     if (session.isClosed) return void await this.#end(session);
+    // What failed while nobody was there to be renewed says nothing of how long the store has been gone.
+    if (this.#sessions.size === 0) this.#failingSince = undefined;
     this.#sessions.add(session);
     this.#timer ??= setInterval(() => void this.#renew(), RENEW_EVERY_MS);
   }

@@ -218,6 +218,25 @@ Deno.test("metering: sessions end once the store has been gone for as long as le
   assertEquals(records.size, 1);
 });
 
+Deno.test("metering: a renewal that failed in a session before is not held against those that come later", async () => {
+  using clock = fakeTime();
+  const { state, store } = brittleStore();
+  const { meter } = createMeter({ store });
+  const failOneRenewal = async () => {
+    state.isDown = true;
+    await clock.tickAsync(RENEW_EVERY_MS);
+    state.isDown = false;
+  };
+  const first = await startSession(meter);
+  await failOneRenewal();
+  await first.stage.close?.();
+  await clock.tickAsync(2 * LEASE_MS);
+  const second = await startSession(meter);
+  await failOneRenewal();
+  assertEquals(second.ended, []);
+  await second.stage.close?.();
+});
+
 Deno.test("metering: the end of a response is not held for long, and a session is not over before its usage is stored", async () => {
   using clock = fakeTime();
   const store = memoryUsageStore();
