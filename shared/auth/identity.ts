@@ -13,8 +13,6 @@ export interface Identity {
   readonly name?: string;
   /** When the token expires, in ms since the epoch. */
   readonly expiresAt: number;
-  /** All claims of the token, for the database's sake: they hold personal data and are not for other users. */
-  readonly claims: Claims;
 }
 
 /** The identity in claims that `checkClaims` has passed. */
@@ -25,7 +23,6 @@ export function identityOf(claims: Claims): Identity {
     role: claims.role as string,
     ...(name === undefined ? {} : { name }),
     expiresAt: Math.floor((claims.exp as number) * 1000),
-    claims,
   });
 }
 

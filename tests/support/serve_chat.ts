@@ -32,7 +32,6 @@ export const testAuthenticator: Authenticator = {
       role: "authenticated",
       name,
       expiresAt: Date.now() + Number(seconds) * 1000,
-      claims: {},
     };
     return Promise.resolve(ok(identity));
   },
