@@ -211,6 +211,7 @@ export class Connection {
     // whatever they call is a process's handler or guards itself.
     socket.binaryType = "arraybuffer";
     this.#listener = new Connection.#Listener(this);
+    socket.addEventListener("open", this.#listener, ONCE);
     for (const type of EVENTS) socket.addEventListener(type, this.#listener);
     this.#timer = this.#after(OPEN_TIMEOUT_MS, (connection) => connection.#end("never_opened"));
   }
@@ -639,8 +640,9 @@ export class Connection {
   }
 }
 
-/** The events of a socket. */
-const EVENTS = ["open", "message", "close", "error"];
+/** What a socket tells until it ends. */
+const EVENTS = ["message", "close", "error"];
+const ONCE = { once: true };
 
 /** The leave reasons of a client that sent too much, and most likely goes on to. */
 const SENT_TOO_MUCH: ReadonlySet<string> = new Set<ErrorCode>(["too_large", "rate_limited", "overloaded"]);

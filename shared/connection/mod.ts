@@ -18,5 +18,6 @@ export type {
   LeaveMessage,
   SendMessage,
 } from "./connection.ts";
+export { type Timer, Timers } from "./timers.ts";
 export type { SocketOptions } from "./socket_options.ts";
 export { readSocketSettings, type SocketSettings } from "./read_socket_settings.ts";

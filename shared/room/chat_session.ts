@@ -1,5 +1,5 @@
 import type { Authenticator, Identity } from "../auth/mod.ts";
-import type { ClientMessage, ControlMessage, JoinMessage, SendMessage } from "../connection/mod.ts";
+import type { ClientMessage, ControlMessage, JoinMessage, SendMessage, Timers } from "../connection/mod.ts";
 import type { Isolate } from "../isolate/isolate.ts";
 import { ENDED, type Pid, type Processes, type Recipient, type Self } from "../process/mod.ts";
 import type { ChatClientFrame, ChatClientFrameOf, Position } from "../protocol/chat_client_frames.ts";
@@ -11,7 +11,7 @@ import { encodeMessages } from "./encode_frame.ts";
 import { parseChatFrame, type ParsedFrame, refOf } from "./parse_chat_frame.ts";
 import type { Room } from "./room.ts";
 import type { Rooms, UserConnection } from "./rooms.ts";
-import { SessionRooms } from "./session_rooms.ts";
+import { type RoomsOwner, SessionRooms } from "./session_rooms.ts";
 
 /** What all chat sessions of an isolate share. */
 export interface ChatContext {
@@ -23,6 +23,8 @@ export interface ChatContext {
   readonly authenticator: Pick<Authenticator, "verify">;
   /** Whether a public room that does not exist is made by the first who joins it. */
   readonly createRooms: boolean;
+  /** One of the runtime's for all of them. */
+  readonly timers: Timers;
   readonly onError: (error: unknown) => void;
 }
 
@@ -51,19 +53,17 @@ const MAX_UNKNOWN_ROOMS = 1_000;
 /** A room of two holds one event a member when it is made. */
 const NEW_DIRECT_ROOM = 2;
 
-type Answer = (frame: ChatServerFrame) => void;
-
 /**
  * One chat connection, as the process that its frames go to. Frames are handled in order; those that change which rooms
  * it is in are waited for, writes are not, so that many of them share one call to the store. Nothing that a client sends
  * ends the session but ten bad frames in a row.
  */
-export class ChatSession implements UserConnection {
+export class ChatSession implements UserConnection, RoomsOwner {
   readonly #context: ChatContext;
   /** Until it has joined: most of it nobody needs after that. */
   #start: SessionStart | undefined;
-  /** The room that it came for; the inbox has none. */
-  readonly #home: string | undefined;
+  readonly home: string | undefined;
+  readonly batch: boolean;
   #rooms: SessionRooms | undefined;
   #pid: Pid = "";
   #client: Recipient | undefined;
@@ -77,12 +77,21 @@ export class ChatSession implements UserConnection {
   constructor(context: ChatContext, start: SessionStart) {
     this.#context = context;
     this.#start = start;
-    this.#home = start.view?.room;
+    this.home = start.view?.room;
+    this.batch = start.batch;
     this.#sender = senderOf(start.identity);
   }
 
   get pid(): Pid {
     return this.#pid;
+  }
+
+  get userId(): string {
+    return this.#sender.id;
+  }
+
+  get name(): string | undefined {
+    return this.#sender.name;
   }
 
   "ws.join"({ client_pid }: JoinMessage, self: Self): void {
@@ -93,18 +102,9 @@ export class ChatSession implements UserConnection {
     this.#pid = client_pid;
     this.#client = processes.recipient(client_pid);
     this.#self = self;
-    const { view, position, identity: { userId, name } } = start;
-    const own = this.#rooms = new SessionRooms({
-      context: this.#context,
-      pid: client_pid,
-      userId,
-      name,
-      batch: start.batch,
-      home: this.#home,
-      send: this.#send,
-      onLost: (room) => this.#lost(room),
-    });
-    rooms.connect(userId, this);
+    const { view, position } = start;
+    const own = this.#rooms = new SessionRooms(this.#context, this);
+    rooms.connect(this.userId, this);
     const all = start.rooms.filter((view) => own.hears(view));
     const heard = own.hold(all);
     const leftOut = all.length - heard.length;
@@ -115,10 +115,10 @@ export class ChatSession implements UserConnection {
     const since = resumed ? position.since : undefined;
     const seq = Math.max(room.head, since ?? 0);
     this.#greet(start, { room: room.id, community_id: room.id, seq, epoch: room.epoch, resumed }, heard, leftOut);
-    if (reason !== undefined) this.#send({ type: "resync", room: room.id, reason });
+    if (reason !== undefined) this.tell({ type: "resync", room: room.id, reason });
     own.enter(room, view, since, true);
     const state = rooms.present(room.id);
-    if (state !== undefined) this.#send({ type: "presence", room: room.id, state });
+    if (state !== undefined) this.tell({ type: "presence", room: room.id, state });
   }
 
   "ws.message"({ type, data }: ClientMessage): Promise<void> | void {
@@ -134,6 +134,20 @@ export class ChatSession implements UserConnection {
   /** Hears which rooms the user is in. */
   roomsChanged(views: readonly RoomView[], asOf: number): void {
     this.#rooms?.changed(views, asOf);
+  }
+
+  /** Sends the client a frame. */
+  tell(frame: ChatServerFrame): void {
+    this.#sendText(JSON.stringify(frame));
+  }
+
+  /** The connection is no longer in a room, and closed where it came for that. */
+  lost(room: string): void {
+    this.tell({ type: "left", room });
+    if (room !== this.home) return;
+    const message = "You are no longer a member of this room";
+    this.tell({ type: "error", code: "forbidden", message });
+    this.#close(4403, `forbidden: ${message}`);
   }
 
   /** Gives up what it holds outside of itself. */
@@ -153,7 +167,7 @@ export class ChatSession implements UserConnection {
   #handle(frame: ChatClientFrame): Promise<void> | void {
     switch (frame.type) {
       case "ping":
-        return this.#send({ type: "pong", ...refMember(frame) });
+        return this.tell({ type: "pong", ...refMember(frame) });
       case "chat":
         return this.#chat(frame);
       case "edit":
@@ -290,7 +304,7 @@ export class ChatSession implements UserConnection {
 
   #leaveRoom({ room, ...frame }: ChatClientFrameOf<"leave">): void {
     this.#rooms?.leave(room);
-    this.#send({ type: "left", room, ...refMember(frame) });
+    this.tell({ type: "left", room, ...refMember(frame) });
   }
 
   async #resume({ rooms: positions, ...frame }: ChatClientFrameOf<"resume">): Promise<void> {
@@ -312,7 +326,7 @@ export class ChatSession implements UserConnection {
     }
     for (const room of unknown) {
       this.#refuse({ code: "room_not_found", message: `There is no such room: ${room}` }, frame);
-      this.#send({ type: "left", room });
+      this.tell({ type: "left", room });
     }
     this.#rooms?.resume(positions, views, asOf);
   }
@@ -332,7 +346,7 @@ export class ChatSession implements UserConnection {
     const expires_at = expiryOf(identity);
     const control: ControlMessage = { target_pid: this.#self.pid, metadata: { user_id: identity.userId, expires_at } };
     processes.send(this.#pid, "ws.control", control);
-    this.#send({ type: "refreshed", expires_at, ...refMember(frame) });
+    this.tell({ type: "refreshed", expires_at, ...refMember(frame) });
     // Last, since it ends a connection whose room the user has lost.
     this.roomsChanged(roomsOfUsers.get(identity.userId) ?? [], asOf);
   }
@@ -348,7 +362,7 @@ export class ChatSession implements UserConnection {
     leftOut: number,
   ): void {
     const heard = Object.fromEntries(rooms.map(({ room, head, epoch }) => [room, { seq: head, epoch }]));
-    this.#send({
+    this.tell({
       type: "connection",
       message: "connected",
       user_id: identity.userId,
@@ -362,14 +376,6 @@ export class ChatSession implements UserConnection {
       lifetime_ms: this.#context.isolate.lifetimeMs,
       limits,
     });
-  }
-
-  #lost(room: string): void {
-    this.#send({ type: "left", room });
-    if (room !== this.#home) return;
-    const message = "You are no longer a member of this room";
-    this.#send({ type: "error", code: "forbidden", message });
-    this.#close(4403, `forbidden: ${message}`);
   }
 
   /** Writes without waiting, so that what the client sends next goes in the same call; the answer is an `ack`. */
@@ -401,7 +407,7 @@ export class ChatSession implements UserConnection {
     kind: Write["kind"],
   ): void {
     // What is undefined does not show in JSON.
-    this.#send({ type: "ack", client_id: frame.client_id, ref: frame.ref, id, room, seq, created_at });
+    this.tell({ type: "ack", client_id: frame.client_id, ref: frame.ref, id, room, seq, created_at });
     if (event !== undefined) this.#context.rooms.stored(event);
     // Of a change that changed nothing, `seq` is the message's, which is no news.
     else if (kind === "message") this.#context.rooms.storedBefore(room, seq);
@@ -436,7 +442,7 @@ export class ChatSession implements UserConnection {
 
   /** The room that a frame names, else the connection's own. */
   #roomOf(frame: { room?: string | undefined }): string | undefined {
-    const room = frame.room ?? this.#home;
+    const room = frame.room ?? this.home;
     if (room === undefined) this.#refuse({ code: "bad_request", message: "room: the inbox needs one" }, frame);
     return room;
   }
@@ -462,14 +468,12 @@ export class ChatSession implements UserConnection {
   }
 
   #sendError(code: ErrorCode, message: string, ref: string | undefined): void {
-    this.#send({ type: "error", code, message, ...(ref !== undefined && { ref }) });
+    this.tell({ type: "error", code, message, ...(ref !== undefined && { ref }) });
   }
 
   get #isGone(): boolean {
     return !this.#context.processes.isAlive(this.#pid);
   }
-
-  #send: Answer = (frame) => this.#sendText(JSON.stringify(frame));
 
   #sendText(data: string): void {
     const frame: SendMessage = { type: "text", data };

@@ -1,6 +1,6 @@
 import type { Authenticator, Identity } from "../auth/mod.ts";
 import type { Bus } from "../bus/bus.ts";
-import { refuse, relayTo, type SocketHandler } from "../connection/mod.ts";
+import { refuse, relayTo, type SocketHandler, Timers } from "../connection/mod.ts";
 import type { Isolate } from "../isolate/isolate.ts";
 import type { Peers } from "../isolate/peers.ts";
 import type { Processes } from "../process/mod.ts";
@@ -74,7 +74,8 @@ export function createChat(options: ChatOptions): Chat {
     ...(leaveGraceMs !== undefined && { leaveGraceMs }),
     ...(lingerMs !== undefined && { lingerMs }),
   });
-  const context: ChatContext = { store, rooms, processes, isolate, authenticator, createRooms, onError };
+  const timers = new Timers();
+  const context: ChatContext = { store, rooms, processes, isolate, authenticator, createRooms, timers, onError };
 
   return {
     handle: async (request, { limits }) => {

@@ -1,3 +1,4 @@
+import type { Timer, Timers } from "../connection/mod.ts";
 import type { Pid } from "../process/mod.ts";
 import type { Position } from "../protocol/chat_client_frames.ts";
 import type { ChatServerFrame } from "../protocol/chat_server_frames.ts";
@@ -9,21 +10,23 @@ import type { Rooms } from "./rooms.ts";
 export interface SessionRoomsContext {
   readonly store: Pick<Store, "eventsSince">;
   readonly rooms: Rooms;
+  readonly timers: Timers;
   readonly onError: (error: unknown) => void;
 }
 
-/** What the rooms of a connection are given. */
-export interface SessionRoomsOptions {
-  readonly context: SessionRoomsContext;
+/** The connection whose rooms they are. */
+export interface RoomsOwner {
   readonly pid: Pid;
   readonly userId: string;
   readonly name: string | undefined;
+  /** It takes several events in one frame. */
   readonly batch: boolean;
   /** The room that it came for; the inbox has none. */
   readonly home: string | undefined;
-  readonly send: (frame: ChatServerFrame) => void;
-  /** The connection has lost a room. */
-  readonly onLost: (room: string) => void;
+  /** Sends the client a frame. */
+  tell(frame: ChatServerFrame): void;
+  /** It has lost a room. */
+  lost(room: string): void;
 }
 
 /** How a room is joined. */
@@ -46,19 +49,27 @@ const MEMBERSHIP_SEARCH = 200;
 /** A connection's seat in one room. */
 class Seat implements Member {
   readonly #rooms: SessionRooms;
-  readonly pid: Pid;
-  readonly userId: string;
-  readonly name: string | undefined;
-  readonly batch: boolean;
   present: boolean;
 
-  constructor(rooms: SessionRooms, { pid, userId, name, batch }: SessionRoomsOptions, present: boolean) {
+  constructor(rooms: SessionRooms, present: boolean) {
     this.#rooms = rooms;
-    this.pid = pid;
-    this.userId = userId;
-    this.name = name;
-    this.batch = batch;
     this.present = present;
+  }
+
+  get pid(): Pid {
+    return this.#rooms.owner.pid;
+  }
+
+  get userId(): string {
+    return this.#rooms.owner.userId;
+  }
+
+  get name(): string | undefined {
+    return this.#rooms.owner.name;
+  }
+
+  get batch(): boolean {
+    return this.#rooms.owner.batch;
   }
 
   removed(room: string): void {
@@ -74,14 +85,16 @@ class Seat implements Member {
  * joined since, nor gives one back that was lost since.
  */
 export class SessionRooms {
-  readonly #options: SessionRoomsOptions;
+  /** Whose rooms they are. */
+  readonly owner: RoomsOwner;
+  readonly #context: SessionRoomsContext;
   /** When it came into each. */
   readonly #joined = new Map<string, number>();
   /** When it lost each; never again (Infinity) where the client itself left, until it joins. */
   #lost: Map<string, number> | undefined;
   /** Rooms that are not live yet, and whether the user was in them when the connection came. */
   #held: Map<string, { view: RoomView; wasThere: boolean }> | undefined;
-  #holdTimer: ReturnType<typeof setTimeout> | undefined;
+  #holdTimer: Timer | undefined;
   /** How many it has joined by name. */
   #named = 0;
   /** How many are looked up before it hears of them. */
@@ -90,13 +103,14 @@ export class SessionRooms {
   #toldOfMore = false;
   #closed = false;
 
-  constructor(options: SessionRoomsOptions) {
-    this.#options = options;
+  constructor(context: SessionRoomsContext, owner: RoomsOwner) {
+    this.#context = context;
+    this.owner = owner;
   }
 
   /** Whether it hears of a room without having joined it: all of the user's in the inbox, else direct messages alone. */
   hears({ room, kind }: RoomView): boolean {
-    const { home } = this.#options;
+    const { home } = this.owner;
     return room !== home && (home === undefined || kind === "dm");
   }
 
@@ -106,8 +120,7 @@ export class SessionRooms {
 
   /** Whether it may join a room by name: one more, or one that it has joined before. */
   mayJoin(id: string): boolean {
-    const { context: { rooms }, pid } = this.#options;
-    return this.#named < MAX_ROOMS || rooms.get(id)?.member(pid)?.present === true;
+    return this.#named < MAX_ROOMS || this.#context.rooms.get(id)?.member(this.owner.pid)?.present === true;
   }
 
   /** Whether rooms still wait for `resume`. */
@@ -167,37 +180,38 @@ export class SessionRooms {
 
   /** Does not go live by itself while `resume` is taken up. */
   pauseHold(): void {
-    clearTimeout(this.#holdTimer);
-    this.#holdTimer = undefined; // As 700 bytes hang on it, on Deno 2.9.6 also once it is over.
+    this.#context.timers.cancel(this.#holdTimer);
+    this.#holdTimer = undefined;
   }
 
   /** Takes a seat in a room, behind event `since` or at its end. */
   enter(room: Room, view: RoomView, since: number | undefined, present: boolean): void {
-    const { context: { rooms }, userId } = this.#options;
+    const { rooms } = this.#context;
+    const { userId } = this.owner;
     rooms.unsettled(userId);
-    if (room.wasRemoved(userId, view.head)) return this.#options.onLost(room.id);
+    if (room.wasRemoved(userId, view.head)) return this.owner.lost(room.id);
     this.#joined.set(room.id, rooms.now());
     if (present) this.#named++;
     this.#lost?.delete(room.id);
     this.#held?.delete(room.id);
-    rooms.join(room, new Seat(this, this.#options, present), since ?? room.head);
+    rooms.join(room, new Seat(this, present), since ?? room.head);
   }
 
   /** Answers `joined`, replays what is after `position`, and goes live. */
   join(view: RoomView, position: Position | undefined, { present, ref }: JoinOptions): void {
-    const { context: { rooms }, send, pid } = this.#options;
+    const { rooms } = this.#context;
     const already = this.has(view.room);
     const room = rooms.open(view);
     const reason = position && (already ? "already_live" : room.resyncReason(position.since, position.epoch));
     const resumed = position !== undefined && reason === undefined;
     const since = resumed ? position.since : undefined;
     if (!already) this.enter(room, view, since, present);
-    else if (present && rooms.appear(view.room, pid)) this.#named++;
+    else if (present && rooms.appear(view.room, this.owner.pid)) this.#named++;
     if (!this.has(view.room)) return;
     const { id, head, epoch } = room;
     const seq = Math.max(head, since ?? 0);
     const members = rooms.present(id);
-    send({
+    this.owner.tell({
       type: "joined",
       room: id,
       seq,
@@ -206,7 +220,7 @@ export class SessionRooms {
       ...(members !== undefined && { members }),
       ...(ref !== undefined && { ref }),
     });
-    if (reason !== undefined) send({ type: "resync", room: id, reason });
+    if (reason !== undefined) this.owner.tell({ type: "resync", room: id, reason });
   }
 
   /** The client leaves a room: it does not come back by itself. */
@@ -218,11 +232,11 @@ export class SessionRooms {
 
   /** The user is no longer a member of a room. */
   drop(id: string): void {
-    this.#lose(id, this.#options.context.rooms.now());
+    this.#lose(id, this.#context.rooms.now());
     this.#held?.delete(id);
     if (!this.#joined.delete(id)) return;
     this.#leaveRoom(id);
-    this.#options.onLost(id);
+    this.owner.lost(id);
   }
 
   /** Hears which rooms the user is in at moment `asOf`: leaves the others, and listens to those he was added to. */
@@ -243,14 +257,14 @@ export class SessionRooms {
   listen(view: RoomView, since = view.head): void {
     if (this.#closed || this.has(view.room)) return;
     if (!this.#hasPlace && !this.#held?.has(view.room)) return this.#leaveOut();
-    this.enter(this.#options.context.rooms.open(view), view, since, false);
+    this.enter(this.#context.rooms.open(view), view, since, false);
   }
 
   /** Leaves every room. May be called twice. */
   close(): void {
     this.#closed = true;
     this.pauseHold();
-    for (const id of this.#joined.keys()) this.#options.context.rooms.leave(id, this.#options.pid);
+    for (const id of this.#joined.keys()) this.#context.rooms.leave(id, this.owner.pid);
     this.#joined.clear();
     this.#held = undefined;
   }
@@ -262,20 +276,19 @@ export class SessionRooms {
 
   /** Says that there are more rooms than it hears of, once, and of each of which the client claimed to have a position. */
   #leaveOut(named?: string): void {
-    const { send } = this.#options;
     const message = `This connection hears of ${MAX_ROOMS} rooms and no more by itself: join the others by name`;
-    if (!this.#toldOfMore) send({ type: "error", code: "overloaded", message });
+    if (!this.#toldOfMore) this.owner.tell({ type: "error", code: "overloaded", message });
     this.#toldOfMore = true;
-    if (named !== undefined) send({ type: "left", room: named });
+    if (named !== undefined) this.owner.tell({ type: "left", room: named });
   }
 
   #leaveRoom(id: string): void {
-    if (this.#options.context.rooms.leave(id, this.#options.pid)) this.#named--;
+    if (this.#context.rooms.leave(id, this.owner.pid)) this.#named--;
   }
 
   #awaitResume(): void {
     this.pauseHold();
-    this.#holdTimer = setTimeout(() => this.release(), RESUME_WAIT_MS);
+    this.#holdTimer = this.#context.timers.after(RESUME_WAIT_MS, this, (rooms) => rooms.release());
   }
 
   #releaseAt(positions: Readonly<Record<string, Position>> | undefined): void {
@@ -294,7 +307,7 @@ export class SessionRooms {
     lost.delete(id); // So that the first of them is always the oldest.
     lost.set(id, at);
     if (lost.size > MAX_LOST) lost.delete(lost.keys().next().value!);
-    this.#options.context.rooms.unsettled(this.#options.userId);
+    this.#context.rooms.unsettled(this.owner.userId);
   }
 
   #isLost(id: string, asOf: number): boolean {
@@ -304,16 +317,23 @@ export class SessionRooms {
 
   /** Hears of a room that the user was added to, from the event on that made him a member. */
   #discover(view: RoomView): void {
-    const { context: { rooms, onError }, send, userId } = this.#options;
+    const { rooms, onError } = this.#context;
     const asOf = rooms.now();
-    rooms.unsettled(userId); // Until it is in that room, or is known not to be.
+    rooms.unsettled(this.owner.userId); // Until it is in that room, or is known not to be.
     this.#discovering++;
     this.#memberSince(view).finally(() => this.#discovering--).then((since) => {
       if (since === undefined || this.#closed || this.has(view.room) || this.#isLost(view.room, asOf)) return;
       if (!this.#hasPlace) return this.#leaveOut();
       const { id, epoch } = rooms.open(view);
       const members = rooms.present(id);
-      send({ type: "joined", room: id, seq: since, epoch, resumed: false, ...(members !== undefined && { members }) });
+      this.owner.tell({
+        type: "joined",
+        room: id,
+        seq: since,
+        epoch,
+        resumed: false,
+        ...(members !== undefined && { members }),
+      });
       this.listen(view, since);
     }).catch(onError);
   }
@@ -322,9 +342,9 @@ export class SessionRooms {
   async #memberSince({ room, head }: RoomView): Promise<number | undefined> {
     let last: LogEvent | undefined;
     for (let since = Math.max(0, head - MEMBERSHIP_SEARCH); since < head;) {
-      const { events = [] } = await this.#options.context.store.eventsSince(room, since, MEMBERSHIP_SEARCH) ?? {};
+      const { events = [] } = await this.#context.store.eventsSince(room, since, MEMBERSHIP_SEARCH) ?? {};
       if (events.length === 0) break;
-      const isOwn = ({ frame }: LogEvent) => frame.type === "member" && frame.user_id === this.#options.userId;
+      const isOwn = ({ frame }: LogEvent) => frame.type === "member" && frame.user_id === this.owner.userId;
       last = events.findLast(isOwn) ?? last;
       since = events.at(-1)!.seq;
     }
