@@ -79,8 +79,8 @@ export class Recorder {
   /** How many `session.updated` are still to come that answer what is not the client's. */
   #foreignUpdates = 0;
   #ownIds = 0;
-  /** What was asked of the upstream and is not confirmed, by the id of the event, the oldest first. */
-  readonly #pending = new Map<string, PendingEvent>();
+  /** What was asked of the upstream and is not confirmed, by its number, the oldest first: clients use an `event_id` again. */
+  readonly #pending = new Map<number, PendingEvent>();
   #lastNumber = 0;
   /** The numbers of those that have been confirmed since the last save. */
   #settled: number[] = [];
@@ -120,7 +120,7 @@ export class Recorder {
     this.#untold = new Set(record.untold);
     this.#ends = record.ends;
     this.#isTold = record.told;
-    for (const pending of record.pending) this.#pending.set(idOf(pending), pending);
+    for (const pending of record.pending) this.#pending.set(pending.number, pending);
     this.#lastNumber = record.pending.at(-1)?.number ?? 0;
     return record;
   }
@@ -150,7 +150,7 @@ export class Recorder {
 
   /** These responses are due now, and no other; nothing is pending any more, but for what is repeated next. */
   goOn(due: readonly DueResponse[]): void {
-    const unpend = [...this.#pending.values()].map(({ number }) => number);
+    const unpend = [...this.#pending.keys()];
     this.#pending.clear();
     this.#due = due;
     this.#save({ due, unpend });
@@ -212,7 +212,7 @@ export class Recorder {
     const named = event.event_id === id ? event : { ...event, event_id: id };
     // What is stored here is not waited for: the answer takes longer, and its first event waits for this.
     if (event.type === "response.create") this.#askedFor(named);
-    else this.#pend(id, named);
+    else this.#pend(named);
     return named;
   }
 
@@ -515,7 +515,7 @@ export class Recorder {
       if (error?.code === ALREADY_ACTIVE) this.#dropOldest(isUnasked);
       return event;
     }
-    const pending = this.#pending.get(id);
+    const pending = this.#pending.values().find(({ event }) => event.event_id === id);
     if (pending !== undefined) {
       this.#settle(pending);
       this.#save();
@@ -535,9 +535,9 @@ export class Recorder {
     this.#save({ due: this.#due });
   }
 
-  #pend(id: string, event: RealtimeEvent): void {
+  #pend(event: RealtimeEvent): void {
     const pending = { number: ++this.#lastNumber, event };
-    this.#pending.set(id, pending);
+    this.#pending.set(pending.number, pending);
     this.#save({ pend: [keptPending(pending)] });
   }
 
@@ -553,7 +553,7 @@ export class Recorder {
 
   /** It goes from the store with the next save, which holds what came of it. */
   #settle(pending: PendingEvent): void {
-    this.#pending.delete(idOf(pending));
+    this.#pending.delete(pending.number);
     this.#settled.push(pending.number);
   }
 
@@ -640,10 +640,6 @@ function keptDue(due: DueResponse): DueResponse {
 /** What is kept of an event that is not confirmed: of one with audio that there was one. */
 function keptPending({ number, event }: PendingEvent): PendingEvent {
   return { number, event: isKept(event) ? event : { type: event.type, event_id: event.event_id } };
-}
-
-function idOf({ event }: PendingEvent): string {
-  return event.event_id as string;
 }
 
 /** Whether OpenAI was to begin a response by itself, and has not. */

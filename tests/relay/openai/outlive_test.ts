@@ -427,6 +427,26 @@ Deno.test("what an upstream had not confirmed when its isolate was lost is asked
   assertEquals(after.all("conversation.item.added").length, 2);
 });
 
+Deno.test("of two messages with the same event_id each is in the conversation once after a hand-over", async () => {
+  await using isolates = await startIsolates();
+  const relay = isolates.start();
+  const before = await relay.talk();
+  await configure(before);
+  isolates.upstream().stall();
+  for (const text of ["one", "two"]) {
+    const item = { type: "message", role: "user", content: [{ type: "input_text", text }] };
+    before.send({ type: "conversation.item.create", event_id: "again", item });
+    await eventually("it arrives", () => isolates.upstream().transcript.includes(`user: ${text}`));
+  }
+  isolates.upstream().resume();
+  await eventually("both are told", () => before.all("conversation.item.done").length === 2);
+  relay.isolate.drain("wall_clock");
+  await before.socket.closed;
+  await using after = await isolates.start().talk();
+  await after.ask("three");
+  assertEquals(isolates.upstream().transcript.slice(0, 3), ["user: one", "user: two", "user: three"]);
+});
+
 Deno.test("a client that is told before a hand-over loses nothing of what it sends until it has heard of it", async () => {
   await using isolates = await startIsolates();
   const relay = isolates.start();
