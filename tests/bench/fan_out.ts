@@ -1,5 +1,5 @@
 import { median } from "./median.ts";
-import { inTurn, type Load, openStand, type Round, runRound, type Stand } from "./stand.ts";
+import { inTurn, type Load, openStand, type Round, runRound, type Stand, warmUp } from "./stand.ts";
 import type { System } from "./systems.ts";
 import type { Section } from "./table.ts";
 
@@ -16,10 +16,13 @@ export function fanOutCases({ members, seconds }: { members: readonly number[]; 
   return members.flatMap((count): FanOutCase[] => [
     { members: count, load: "saturated", durationMs },
     count < 100
-      ? { members: count, load: "5 messages/s", perSecond: 5, durationMs: 4 * durationMs }
-      : { members: count, load: "40,000 deliveries/s", perSecond: 40_000 / count, durationMs },
+      ? { members: count, load: "5 messages/s", perSecond: 5, durationMs: 5 * durationMs }
+      : { members: count, load: "40,000 deliveries/s", perSecond: PACED_DELIVERIES / count, durationMs },
   ]);
 }
+
+/** Deliveries a second of a large room that is not saturated. */
+const PACED_DELIVERIES = 40_000;
 
 export interface FanOutOptions {
   /** The first is the one that the others are compared with. */
@@ -44,6 +47,7 @@ export async function benchFanOut({ systems, cases, rounds, log }: FanOutOptions
       stands.push(await openStand(stack, system, fanOutCase.members, warmUpOf(fanOutCase)));
       log(`${name}: ${system.name} is warm`);
     }
+    await settle(stands, fanOutCase);
     const { durationMs, perSecond } = fanOutCase;
     for (let round = 0; round < rounds; round++) {
       for (const stand of inTurn(stands, round)) {
@@ -56,10 +60,26 @@ export async function benchFanOut({ systems, cases, rounds, log }: FanOutOptions
   return { name: "fan-out", columns: COLUMNS, rows };
 }
 
-/** Has the engine compile what will run; before a quiet case by so few messages that they leave no large heap behind. */
-function warmUpOf({ perSecond }: Load): Load {
+/**
+ * Has the engine compile what will run; before a paced case by no more messages than the servers can send on as they come,
+ * for what they have to keep meanwhile leaves a large heap behind.
+ */
+function warmUpOf({ perSecond, members }: FanOutCase): Load {
   const durationMs = 2_000;
-  return perSecond === undefined ? { durationMs } : { durationMs, perSecond: Math.max(perSecond, 300) };
+  if (perSecond === undefined) return { durationMs };
+  return { durationMs, perSecond: Math.max(perSecond, Math.min(300, PACED_DELIVERIES / members)) };
+}
+
+/** For how long a quiet case goes on before it counts. */
+const SETTLE_MS = 15_000;
+
+/**
+ * Before a quiet case: by then the engine has compiled in the background what the warm-up had made hot, and has collected
+ * what it left, which it does some seconds after. Either costs more than all messages of a round.
+ */
+async function settle(stands: readonly Stand[], { perSecond = Infinity, members }: FanOutCase): Promise<void> {
+  if (perSecond * members >= PACED_DELIVERIES) return;
+  await Promise.all(stands.map((stand) => warmUp(stand, { durationMs: SETTLE_MS, perSecond })));
 }
 
 const COLUMNS = [
