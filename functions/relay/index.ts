@@ -6,7 +6,7 @@ import { processes } from "../../shared/process/mod.ts";
 import {
   createRelay,
   readRelaySettings,
-  readsErrorFrames,
+  refusalFrame,
   RelayMetrics,
   supabaseUpstream,
   type Upstream,
@@ -30,7 +30,7 @@ Deno.serve(serveSockets(createRelay({ ...relay, upstreams, authenticator, metric
   ...sockets,
   metrics: () => metrics.families(),
   secretKeys,
-  errorFrames: readsErrorFrames,
+  refusalFrame,
   isolate: new Isolate({ id: processes.isolateId, ...isolate }),
 }));
 

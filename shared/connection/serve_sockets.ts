@@ -52,10 +52,10 @@ export interface ServeOptions extends SocketOptions {
   /** Answers plain requests that are not the server's own; `undefined` leaves one to the default answer. */
   http?: (request: Request) => Promise<Response | undefined> | Response | undefined;
   /**
-   * Whether a caller who is refused gets an `error` frame before the close; default: all do. It would confuse a client
-   * of another protocol, to which close code and reason say the same.
+   * The frame that a caller who is refused gets before the close, made of the `error` frame; default: that. A client of
+   * another protocol may want another, or, given `undefined`, none: close code and reason say the same.
    */
-  errorFrames?: (request: Request) => boolean;
+  refusalFrame?: (request: Request, frame: ErrorFrame) => object | undefined;
   /** More members for `/health`. */
   health?: () => Record<string, unknown>;
   /** More metrics for `/metrics`. */
@@ -238,8 +238,9 @@ class SocketServer {
     const upgraded = this.#upgradeSocket(request, protocol);
     if (upgraded === undefined) return response;
     this.#context.counters.closed(closeCode);
-    const withFrame = this.#serve.errorFrames?.(request) ?? true;
-    sendRefusal(upgraded.socket, refusal, withFrame, this.#context.isolate);
+    const error: ErrorFrame = { type: "error", code, message };
+    const frame = this.#serve.refusalFrame === undefined ? error : this.#serve.refusalFrame(request, error);
+    sendRefusal(upgraded.socket, refusal, frame, this.#context.isolate);
     return upgraded.response;
   }
 
@@ -358,7 +359,7 @@ function handshakeFlaw({ method, headers }: Request): string | undefined {
 }
 
 /** Tells a client why it may not come in, and lets go of it without waiting for its answer. */
-function sendRefusal(socket: WebSocket, refusal: Refusal, withFrame: boolean, isolate: Isolate): void {
+function sendRefusal(socket: WebSocket, refusal: Refusal, frame: object | undefined, isolate: Isolate): void {
   const { closeCode, code, message } = refusal;
   isolate.hold();
   let isHeld = true;
@@ -370,7 +371,7 @@ function sendRefusal(socket: WebSocket, refusal: Refusal, withFrame: boolean, is
   const giveUp = setTimeout(done, 10_000);
   socket.onopen = () => {
     try {
-      if (withFrame) socket.send(JSON.stringify({ type: "error", code, message } satisfies ErrorFrame));
+      if (frame !== undefined) socket.send(JSON.stringify(frame));
     } catch {
       // The client has gone already: it does not want to know.
     }

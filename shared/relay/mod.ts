@@ -12,6 +12,7 @@ export {
   readRelaySettings,
   type RelaySettings,
 } from "./read_relay_settings.ts";
+export { refusalFrame } from "./refusal_frame.ts";
 export { RelayMetrics, UpstreamCounters } from "./relay_metrics.ts";
-export { readsErrorFrames, type SupabaseSettings, supabaseUpstream } from "./supabase_upstream.ts";
+export { type SupabaseSettings, supabaseUpstream } from "./supabase_upstream.ts";
 export type { PipedClient, Upstream, UpstreamAddress } from "./upstream.ts";

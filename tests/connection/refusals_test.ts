@@ -30,15 +30,20 @@ Deno.test("a refusal reaches the socket as error frame, close code and reason, b
   assertEquals(new Set(lines.map(({ request_id }) => request_id)).size, lines.length);
 });
 
-Deno.test("a refusal is close code and reason alone for a caller whose protocol has no error frames", async () => {
+Deno.test("a refusal is close code and reason alone, or a frame with more, for a caller whose protocol has it so", async () => {
   await using kernel = startKernel(() => refuse({ code: "forbidden", message: "Not for you" }), {
-    errorFrames: (request) => !request.url.endsWith("/other-protocol"),
+    refusalFrame(request, frame) {
+      if (request.url.endsWith("/other-protocol")) return undefined;
+      return request.url.endsWith("/more") ? { ...frame, more: true } : frame;
+    },
   });
   const other = await openSocket(`${kernel.socketUrl}/other-protocol`);
   assertEquals(await other.closed, { code: 4403, reason: "forbidden: Not for you" });
   assertEquals(other.waiting, []);
   const own = await openSocket(`${kernel.socketUrl}/own`);
   assertEquals(await own.nextJson(), { type: "error", code: "forbidden", message: "Not for you" });
+  const more = await openSocket(`${kernel.socketUrl}/more`);
+  assertEquals(await more.nextJson(), { type: "error", code: "forbidden", message: "Not for you", more: true });
   await kernel.idle();
 });
 
