@@ -253,11 +253,14 @@ export class Recorder {
         this.#added(event as ItemEvent);
         break;
       case "conversation.item.done":
+        this.#done(event as ItemEvent);
+        break;
       case "response.output_item.done":
         this.#completed(event as ItemEvent);
         break;
       case "conversation.item.deleted":
         this.#conversation.delete(event.item_id as string);
+        this.#responseOf.delete(event.item_id as string);
         this.#answered("conversation.item.delete", event.item_id);
         this.#save();
         break;
@@ -355,6 +358,13 @@ export class Recorder {
     if (!this.#conversation.has(id)) this.#conversation.add(id, null, previous_item_id as string | null | undefined);
     if (!isClients && this.#answersByItself()) this.#asksItself();
     else this.#save();
+  }
+
+  /** Servers of the same protocol say of what a model has said only that it is done, and not that it was added. */
+  #done(event: ItemEvent): void {
+    const { id } = event.item;
+    if (this.#responseOf.has(id) && !this.#conversation.has(id)) this.#added(event);
+    this.#completed(event);
   }
 
   #completed({ item }: ItemEvent): void {

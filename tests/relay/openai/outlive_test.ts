@@ -2,6 +2,7 @@ import { assert, assertEquals } from "@std/assert";
 import { memorySessionStore } from "../../../shared/relay/openai/memory_session_store.ts";
 import { HAND_OVER_FRAME } from "../../../shared/protocol/relay_frames.ts";
 import type { SessionStore } from "../../../shared/relay/openai/session_store.ts";
+import { startOpenAiStandIn } from "../../../supabase/local/openai_stand_in.ts";
 import { eventually } from "../../support/eventually.ts";
 import { encodeAudio } from "../openai_realtime_server/base64_audio.ts";
 import { RealtimeClient } from "../openai_realtime_server/realtime_client.ts";
@@ -425,6 +426,18 @@ Deno.test("what an upstream had not confirmed when its isolate was lost is asked
   assertEquals(isolates.upstream().transcript, ["user: hello", 'assistant: Answer 1: I heard "hello".']);
   assertEquals(isolates.upstream().config.instructions, "Be kind.");
   assertEquals(after.all("conversation.item.added").length, 2);
+});
+
+Deno.test("an answer is recorded of a server that says of its items only that they are done", async () => {
+  const standIn = await startOpenAiStandIn();
+  await using _stop = { [Symbol.asyncDispose]: () => standIn.close() };
+  const store = memorySessionStore();
+  await using relay = startOpenAiRelay({ url: standIn.url, apiKey: "sk-none" }, { store });
+  await using client = await relay.talk();
+  await configure(client);
+  await client.ask("hello");
+  const record = await store.claim({ userId: ADA, sessionId: "talk" }, crypto.randomUUID());
+  assertEquals(typeof record === "string" ? record : record.items.map(({ item }) => item?.role), ["user", "assistant"]);
 });
 
 Deno.test("of two messages with the same event_id each is in the conversation once after a hand-over", async () => {
