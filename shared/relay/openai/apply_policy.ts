@@ -49,8 +49,11 @@ export function rewriteResponse(policy: OpenAiPolicy, response: Response): Field
 export function refusedPart({ items, content }: OpenAiPolicy, item: Item): string | undefined {
   const isMessage = item.type === "message";
   if (!items.has(isMessage ? item.role ?? "" : item.type)) return isMessage ? "role" : "type";
-  const index = item.content?.findIndex(({ type }) => !content.has(type)) ?? -1;
-  return index === -1 ? undefined : `content[${index}].type`;
+  let index = 0;
+  for (const { type } of item.content ?? []) {
+    if (!content.has(type)) return `content[${index}].type`;
+    index++;
+  }
 }
 
 /** What is asked for, but for what a client may not set at all and for types of tools that it may not declare. */

@@ -2,6 +2,7 @@ import { err, ok, type Result } from "../../protocol/result.ts";
 import type { FrameData } from "../frame_queue.ts";
 import { EventFrame, parseEvent } from "./event_frame.ts";
 import { isCompact } from "./is_compact.ts";
+import { readPlainEvent } from "./read_plain_event.ts";
 import type { Refusal } from "./refusal_event.ts";
 
 /** In so short a text nothing is nested deeper than can be written: it is written when it goes on, as what became of it. */
@@ -18,6 +19,8 @@ export function parseClientFrame(data: FrameData): Result<EventFrame, Refusal> {
       message: "Binary frames are not taken here: send audio as base64 in an event.",
     });
   }
+  const plain = readPlainEvent(data);
+  if (plain !== undefined) return ok(EventFrame.ofBoth(plain, data));
   const event = parseEvent(data);
   if (event === undefined) {
     return err({ code: "invalid_json", message: "The frame must be a JSON object with a string 'type'." });

@@ -77,8 +77,7 @@ class PolicyStage implements Stage {
   #check(event: RealtimeEvent): { readonly event: RealtimeEvent } | { readonly refusal: Refusal } {
     const { clientEvents, unknown } = this.#policy;
     const { type } = event;
-    const schema = this.#schemas.get(type);
-    if (!clientEvents.has(type) && (schema !== undefined || unknown.clientEvents === "stop")) {
+    if (!clientEvents.has(type) && (this.#schemas.has(type) || unknown.clientEvents === "stop")) {
       return {
         refusal: {
           code: "event_not_allowed",
@@ -90,8 +89,9 @@ class PolicyStage implements Stage {
     if (event.event_id === FIRST_EVENT_ID) {
       return { refusal: { code: "invalid_value", message: "This 'event_id' is taken.", param: "event_id" } };
     }
-    if (schema === undefined) return { event };
     if (isPlainEvent(event)) return this.#rewrite(event);
+    const schema = this.#schemas.get(type);
+    if (schema === undefined) return { event };
     const parsed = z.safeParse(schema, event);
     if (!parsed.success) return { refusal: refusalOf(parsed.error.issues[0]!, event) };
     return this.#rewrite(parsed.data as RealtimeEvent);
@@ -175,7 +175,9 @@ function audioRate({ bytesPerSecond, burstBytes = 0 }: OpenAiPolicy["inputAudio"
 }
 
 function audioOf({ content }: Item): string[] {
-  return (content ?? []).flatMap(({ audio }) => typeof audio === "string" ? [audio] : []);
+  const audios = [];
+  for (const { audio } of content ?? []) if (typeof audio === "string") audios.push(audio);
+  return audios;
 }
 
 /** The bytes that a base64 text (RFC 4648 section 4) stands for. */
