@@ -61,10 +61,12 @@ export function relayTo(target: Pid, options: RelayOptions = {}): Response {
     metadata: options.metadata,
     hands_over: options.handsOver || undefined,
   };
-  const headers = new Headers({ [RELAY_HEADER]: asciiJson(relay) });
-  if (options.controlFrames === false) headers.set(CONTROL_FRAMES_HEADER, "off");
-  if (options.protocol !== undefined) headers.set("Sec-WebSocket-Protocol", options.protocol);
-  return new Response(null, { headers });
+  const response = new Response(null);
+  const { headers } = response; // Headers made before and handed over cost ten times as much.
+  headers.append(RELAY_HEADER, asciiJson(relay));
+  if (options.controlFrames === false) headers.append(CONTROL_FRAMES_HEADER, "off");
+  if (options.protocol !== undefined) headers.append("Sec-WebSocket-Protocol", options.protocol);
+  return response;
 }
 
 /** Reads an `X-WS-Relay` header, defaults filled in. Throws where a handler wrote one that is not valid. */
