@@ -1,6 +1,7 @@
 import { retryAfter } from "../protocol/codes.ts";
 import { HAND_OVER_FRAME, HAND_OVER_PARAMETER, SESSION_PARAMETER } from "../protocol/relay_frames.ts";
 import { backoffDelayMs } from "./backoff_delay_ms.ts";
+import { Backlog, type SendData } from "./backlog.ts";
 import { randomId } from "./random_id.ts";
 
 /** Where a `RelaySocket` goes, and with whose token. */
@@ -28,8 +29,15 @@ export interface ReconnectOptions {
    * come, or a connection has lasted for 30 s.
    */
   readonly maxAttempts?: number;
-  /** What may wait to be sent until there is a connection again, about in bytes; default 1 MiB. */
+  /**
+   * What may wait to be sent until there is a connection again and it has taken that, about in bytes; default 4 MiB: a
+   * minute of PCM at 24 kHz. More ends it with `error` and 1013.
+   */
   readonly maxQueuedBytes?: number;
+  /** The relay's `MESSAGES_PER_SECOND`, below which what waited is sent; default 100, as there. */
+  readonly messagesPerSecond?: number;
+  /** The relay's `BYTES_PER_SECOND`, likewise; default 1 MiB, as there. */
+  readonly bytesPerSecond?: number;
 }
 
 /** A token, or none where nobody is signed in. */
@@ -39,8 +47,6 @@ export type TokenAnswer = string | null | undefined;
 export type BinaryType = WebSocket["binaryType"];
 /** A number in Deno's types, one of four in those of a browser. */
 export type ReadyState = WebSocket["readyState"];
-/** What `send` takes. */
-export type SendData = Parameters<WebSocket["send"]>[0];
 /** A listener of an event. */
 export type Listener<K extends keyof WebSocketEventMap> = (this: WebSocket, event: WebSocketEventMap[K]) => unknown;
 
@@ -54,6 +60,13 @@ const FAREWELL_MS = 12_000;
 const RESUME_MS = 30_000;
 /** How long a connection has to last, if nothing else shows that the session is there, before tries are counted anew. */
 const SETTLED_MS = 30_000;
+/** As `ReconnectOptions` says. */
+const RECONNECT_DEFAULTS: Required<ReconnectOptions> = {
+  maxAttempts: 10,
+  maxQueuedBytes: 4 * 1024 * 1024,
+  messagesPerSecond: 100,
+  bytesPerSecond: 1024 * 1024,
+};
 /** What the relay says once it has given a conversation to OpenAI, near the beginning of a text. */
 const SESSION_IS_THERE = '"session.updated"';
 
@@ -68,9 +81,11 @@ const SESSION_IS_THERE = '"session.updated"';
  *
  * With `reconnect` it is a session at OpenAI: it names the conversation by the parameter `session` (one of its own where the
  * URL has none), and once it was open it connects again after every close that lets one, with a fresh token, while it looks
- * open to the layer above. What that sends meanwhile waits, and goes out when the relay has the session again; what was on its
- * way when the connection broke may be lost, as on any socket. Then come `session.created` and `session.updated` once more,
- * and the conversation goes on. It tells of this by `reconnecting` and `reconnected`, which no other WebSocket has.
+ * open to the layer above. What that sends meanwhile waits, and goes out when the relay has the session again, no faster than
+ * the relay takes it, with all that is sent then behind it; what was on its way when the connection broke may be lost, as on
+ * any socket. Then come `session.created` and `session.updated` once more, and the conversation goes on. It tells of this by
+ * `reconnecting` and `reconnected`, which no other WebSocket has. `close()` ends the conversation too, as 1000
+ * does; with another code it is kept for an hour. What waits then is not sent.
  *
  * A token that cannot be had ends it as a failed connection does: `error`, then `close` with 1006. So does a connection that
  * does not come about in time. With `reconnect` every wait is bounded: for a token, a connection, the session on it, and for
@@ -124,9 +139,11 @@ export class RelaySocket extends EventTarget implements WebSocket {
   readonly #token: RelaySocketOptions["token"];
   readonly #connectTimeoutMs: number;
   readonly #reconnect: Required<ReconnectOptions> | undefined;
-  /** Between two connections: what waits. */
-  #pause: Pause | undefined;
-  /** The next try, or the end of what it waits for. */
+  /** Between two connections. */
+  #isPaused = false;
+  /** What waits for a connection, or for its turn on one. */
+  readonly #backlog: Backlog;
+  /** The next try, the end of what it waits for, or when more of the backlog may go. */
   #timer: ReturnType<typeof setTimeout> | undefined;
   /** Tries in a row: a session that is lost before it is there, at once and each time, is none that came back. */
   #attempts = 0;
@@ -147,9 +164,9 @@ export class RelaySocket extends EventTarget implements WebSocket {
     this.url = relayUrl(url, options.relay, { isSession: !!reconnect });
     this.#protocols = [protocols].flat();
     this.#token = options.token;
-    this.#reconnect = reconnect
-      ? { maxAttempts: 10, maxQueuedBytes: 1024 * 1024, ...reconnect === true ? {} : reconnect }
-      : undefined;
+    this.#reconnect = reconnect ? { ...RECONNECT_DEFAULTS, ...reconnect === true ? {} : reconnect } : undefined;
+    const { messagesPerSecond, bytesPerSecond } = this.#reconnect ?? RECONNECT_DEFAULTS;
+    this.#backlog = new Backlog({ messages_per_second: messagesPerSecond, bytes_per_second: bytesPerSecond });
     this.addEventListener("open", (event) => this.onopen?.(event));
     this.addEventListener("message", (event) => this.onmessage?.(event));
     this.addEventListener("error", (event) => this.onerror?.(event));
@@ -168,13 +185,13 @@ export class RelaySocket extends EventTarget implements WebSocket {
 
   /** As of `WebSocket`; `CONNECTING` while the token is fetched, too. */
   get readyState(): ReadyState {
-    if (this.#pause !== undefined) return this.OPEN;
+    if (this.#isPaused) return this.OPEN;
     return this.#socket?.readyState ?? this.#stateWithoutSocket;
   }
 
   /** Bytes that have been sent and have not left yet. */
   get bufferedAmount(): number {
-    return this.#pause?.bytes ?? this.#socket?.bufferedAmount ?? 0;
+    return this.#backlog.bytes + (this.#socket?.bufferedAmount ?? 0);
   }
 
   /** As of `WebSocket`. */
@@ -203,20 +220,21 @@ export class RelaySocket extends EventTarget implements WebSocket {
    * @throws {DOMException} `InvalidStateError` before it is open.
    */
   send(data: SendData): void {
-    if (this.#pause !== undefined) return this.#queue(this.#pause, data);
+    if (this.#hasToWait) return this.#queue(data);
     if (this.#socket !== undefined) return this.#socket.send(data);
     if (this.#stateWithoutSocket !== this.CONNECTING) return;
     throw new DOMException("Cannot send as the socket is not open yet", "InvalidStateError");
   }
 
-  /** Ends it, also while it connects. */
-  close(code?: number, reason?: string): void {
-    if (this.#pause !== undefined) {
+  /** Ends it, also while it connects; with `reconnect` the conversation as well, where no code but 1000 is given. */
+  close(code: number | undefined = this.#reconnect && 1000, reason?: string): void {
+    if (this.#isPaused) {
       // Where the relay has no connection to hear of it, the conversation goes by itself after an hour.
-      if (this.#socket?.readyState === this.OPEN) this.#socket.close(code ?? 1000, reason);
-      this.#giveUp(new CloseEvent("close", { code: code ?? 1005, reason, wasClean: true }));
+      if (this.#socket?.readyState === this.OPEN) this.#socket.close(code, reason);
+      this.#giveUp(new CloseEvent("close", { code, reason, wasClean: true }));
     } else if (this.#socket !== undefined) {
       this.#isClosing = true;
+      this.#backlog.clear();
       if (code === undefined) this.#socket.close();
       else this.#socket.close(code, reason);
     } else if (this.#stateWithoutSocket === this.CONNECTING) {
@@ -291,26 +309,26 @@ export class RelaySocket extends EventTarget implements WebSocket {
     let wasOpen = false;
     socket.onopen = () => {
       wasOpen = true;
-      if (this.#pause !== undefined) return void this.#waitAtMost(RESUME_MS);
+      if (this.#isPaused) return void this.#waitAtMost(RESUME_MS);
       this.#stopWaiting();
       this.dispatchEvent(new Event("open"));
     };
     // What still comes of the connection before is no answer of this one.
-    let isAwaited = this.#pause !== undefined;
+    let isAwaited = this.#isPaused;
     socket.onmessage = ({ data, origin }) => {
       if (data === HAND_OVER_FRAME && this.#reconnect) return this.#sayFarewell(socket);
-      if (isAwaited && this.#pause !== undefined && !this.#resume(this.#pause, data)) return;
+      if (isAwaited && this.#isPaused && !this.#resume(data)) return;
       isAwaited = false;
-      if (this.#attempts > 0 && this.#pause === undefined && saysSessionIsThere(data)) this.#attempts = 0;
+      if (this.#attempts > 0 && !this.#isPaused && saysSessionIsThere(data)) this.#attempts = 0;
       this.dispatchEvent(new MessageEvent("message", { data, origin }));
     };
     socket.onerror = (event) => {
       // One that connects again has not failed.
-      if (this.#pause === undefined && !(wasOpen && this.#reconnect)) this.dispatchEvent(copyError(event));
+      if (!this.#isPaused && !(wasOpen && this.#reconnect)) this.dispatchEvent(copyError(event));
     };
     socket.onclose = (event) => {
       const close = new CloseEvent("close", { code: event.code, reason: event.reason, wasClean: event.wasClean });
-      const goesOn = this.#pause !== undefined || (this.#reconnect && wasOpen && !this.#isClosing);
+      const goesOn = this.#isPaused || (this.#reconnect && wasOpen && !this.#isClosing);
       if (goesOn) return this.#closed(close);
       this.#stopWaiting();
       this.dispatchEvent(close);
@@ -327,7 +345,7 @@ export class RelaySocket extends EventTarget implements WebSocket {
       return this.#giveUp(close);
     }
     this.#beginPause();
-    if (this.#pause === undefined) return; // Who heard of it has closed it.
+    if (!this.#isPaused) return; // Who heard of it has closed it.
     // A hand-over has its moment already.
     const isHandOver = close.code === 1012 && this.#attempts === 0;
     const delayMs = isHandOver ? 0 : backoffDelayMs(this.#attempts, Math.random());
@@ -339,43 +357,58 @@ export class RelaySocket extends EventTarget implements WebSocket {
   #sayFarewell(socket: WebSocket): void {
     if (this.#isClosing) return;
     this.#beginPause();
-    if (this.#pause === undefined) return; // Who heard of it has closed it.
+    if (!this.#isPaused) return; // Who heard of it has closed it.
     socket.send(HAND_OVER_FRAME);
     this.#waitAtMost(FAREWELL_MS);
   }
 
   #beginPause(): void {
-    if (this.#pause !== undefined) return;
-    this.#pause = { waiting: [], bytes: 0 };
+    if (this.#isPaused) return;
+    this.#isPaused = true;
     this.dispatchEvent(new Event("reconnecting"));
   }
 
-  #queue(pause: Pause, data: SendData): void {
-    const bytes = typeof data === "string" ? data.length : data instanceof Blob ? data.size : data.byteLength;
-    pause.bytes += bytes;
-    pause.waiting.push(typeof data === "string" || data instanceof Blob ? data : copyBytes(data));
-    if (pause.bytes <= this.#reconnect!.maxQueuedBytes) return;
-    const reason = "overloaded: More was sent than may wait for a connection";
-    this.#giveUp(new CloseEvent("close", { code: 1013, reason, wasClean: false }));
+  /** Whether what is sent now would overtake what waits, or go to a connection that takes no more. */
+  get #hasToWait(): boolean {
+    if (this.#isPaused || !this.#backlog.isEmpty) return true;
+    return this.#reconnect !== undefined && !this.#isClosing && this.#socket?.readyState === this.CLOSING;
+  }
+
+  #queue(data: SendData): void {
+    this.#backlog.push(data);
+    if (this.#backlog.bytes <= this.#reconnect!.maxQueuedBytes) return;
+    const message = "More was sent than may wait for a connection";
+    const close = new CloseEvent("close", { code: 1013, reason: `overloaded: ${message}`, wasClean: false });
+    this.#giveUp(new ErrorEvent("error", { message }), close);
   }
 
   /** The relay has the session again, unless its first message says why not: then it closes next. */
-  #resume({ waiting }: Pause, first: unknown): boolean {
+  #resume(first: unknown): boolean {
     if (typeof first === "string" && first.startsWith(REFUSAL)) return false;
     this.#stopWaiting();
-    this.#pause = undefined;
+    this.#isPaused = false;
     this.#resumedAt = performance.now();
-    for (const data of waiting) this.#socket!.send(data);
+    this.#backlog.begin(this.#resumedAt);
+    this.#flush();
     this.dispatchEvent(new Event("reconnected"));
     return true;
   }
 
-  #giveUp(close: CloseEvent): void {
+  #flush(): void {
+    const socket = this.#socket!;
+    // One that takes no more is closed next.
+    if (socket.readyState !== this.OPEN) return;
+    const waitMs = this.#backlog.flush((data) => socket.send(data), performance.now());
+    if (waitMs > 0) this.#after(waitMs, () => this.#flush());
+  }
+
+  #giveUp(...ends: readonly Event[]): void {
     this.#stopWaiting();
-    this.#pause = undefined;
+    this.#backlog.clear();
+    this.#isPaused = false;
     this.#stateWithoutSocket = this.CLOSED;
     this.#letGo();
-    queueMicrotask(() => this.dispatchEvent(close));
+    queueMicrotask(() => ends.forEach((event) => this.dispatchEvent(event)));
   }
 
   /** Hears no more of a socket: a peer that vanished never answers a close frame, and then its end comes late or never. */
@@ -412,19 +445,13 @@ export class RelaySocket extends EventTarget implements WebSocket {
   /** Ends it where there is no socket to do so. */
   #fail(message: string, error?: unknown): void {
     const close = new CloseEvent("close", { code: 1006, reason: "", wasClean: false });
-    if (this.#pause !== undefined) return this.#closed(close);
+    if (this.#isPaused) return this.#closed(close);
     if (this.#stateWithoutSocket === this.CLOSED) return;
     this.#stopWaiting();
     this.#stateWithoutSocket = this.CLOSED;
     this.dispatchEvent(new ErrorEvent("error", { message, error }));
     this.dispatchEvent(close);
   }
-}
-
-/** What waits for a connection. */
-interface Pause {
-  readonly waiting: SendData[];
-  bytes: number;
 }
 
 interface UrlOptions {
@@ -454,12 +481,4 @@ function saysSessionIsThere(data: unknown): boolean {
 function copyError(event: Event): Event {
   const { message, error } = event as Partial<ErrorEvent>;
   return message === undefined ? new Event("error") : new ErrorEvent("error", { message, error });
-}
-
-/** As `send` takes them: what changes later does not change what was sent. */
-function copyBytes(data: ArrayBufferLike | ArrayBufferView<ArrayBufferLike>): Uint8Array<ArrayBuffer> {
-  const view = ArrayBuffer.isView(data)
-    ? new Uint8Array(data.buffer, data.byteOffset, data.byteLength)
-    : new Uint8Array(data);
-  return new Uint8Array(view);
 }

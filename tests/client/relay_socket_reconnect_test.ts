@@ -1,5 +1,6 @@
 import { assert, assertEquals, assertMatch, assertNotEquals } from "@std/assert";
 import { type ReconnectOptions, RelaySocket } from "../../shared/client/relay_socket.ts";
+import type { SocketOptions } from "../../shared/connection/mod.ts";
 import { memorySessionStore } from "../../shared/relay/openai/memory_session_store.ts";
 import { ADA, type OpenAiRelay, startOpenAiRelay, tokenOf } from "../relay/openai/start_openai_relay.ts";
 import { startOpenAiRealtime } from "../relay/openai_realtime_server/start_openai_realtime.ts";
@@ -52,15 +53,16 @@ class Session {
 }
 
 /** Isolates one after another at one address, with one store. */
-async function startIsolates() {
+async function startIsolates(sockets?: SocketOptions) {
   const openAi = await startOpenAiRealtime();
   const store = memorySessionStore();
   const relays: OpenAiRelay[] = [];
-  const next = () => relays.push(startOpenAiRelay(openAi, { store }));
+  const next = () => relays.push(startOpenAiRelay(openAi, { store, sockets }));
   next();
   const front = startTcpFront(() => relays.at(-1)!.host);
   return {
     openAi,
+    store,
     relays,
     next,
     host: front.host,
@@ -115,7 +117,56 @@ Deno.test("RelaySocket with reconnect goes on after a connection that broke, and
   await going.saw("session.updated", 1);
   assertEquals(going.told, ["open", "reconnecting", "reconnected"]);
   going.socket.close();
-  await going.tells("close 1005");
+  await going.tells("close 1000");
+});
+
+Deno.test("RelaySocket with reconnect sends what a long outage held back no faster than the relay's own limits let it", async () => {
+  await using isolates = await startIsolates({});
+  const session = new Session(isolates.host, true);
+  await session.saw("session.created", 1);
+  let sent = 0;
+  const speak = (frames: number) => {
+    for (const last = sent + frames; sent < last; sent++) {
+      session.send({ type: "input_audio_buffer.append", event_id: `${sent}`, audio: "AAAA" });
+    }
+  };
+  // More than the relay takes at once: six seconds of frames of 20 ms.
+  session.socket.addEventListener("reconnecting", () => speak(300), { once: true });
+  session.socket.addEventListener("reconnected", () => speak(1), { once: true });
+  const heard = () =>
+    isolates.openAi.sessions.map(({ received }) => received.flatMap(({ event_id }) => event_id ?? []));
+  isolates.next();
+  isolates.relays[0]!.isolate.drain("wall_clock");
+  await eventually("a part has been sent", () => (heard()[1]?.length ?? 0) > 50);
+  assert(session.socket.bufferedAmount > 0);
+  // What still waits goes with the session to the next isolate.
+  isolates.next();
+  isolates.relays[1]!.isolate.drain("wall_clock");
+  await eventually("all is heard", () => heard().flat().length >= sent);
+  assertEquals(heard().flat(), Array.from({ length: 301 }, (_, frame) => `${frame}`));
+  assertEquals(heard().map((frames) => frames.length > 0), [false, true, true]);
+  assertEquals(session.told, ["open", "reconnecting", "reconnected", "reconnecting", "reconnected"]);
+  assertEquals(session.socket.bufferedAmount, 0);
+  session.socket.close();
+  await session.tells("close 1000");
+});
+
+Deno.test("RelaySocket with reconnect ends the conversation by close(), and keeps it by another code than 1000", async () => {
+  for (const [code, isKept] of [[undefined, false], [4000, true]] as const) {
+    await using isolates = await startIsolates();
+    const [relay] = isolates.relays;
+    const session = new Session(isolates.host, true);
+    await session.saw("session.created", 1);
+    session.ask("one");
+    await session.saw("response.done", 1);
+    session.socket.close(code);
+    await session.tells(`close ${code ?? 1000}`);
+    await relay!.idle();
+    const sessionId = new URL(session.socket.url).searchParams.get("session")!;
+    const record = await isolates.store.claim({ userId: ADA, sessionId }, crypto.randomUUID());
+    if (typeof record === "string") throw new Error(record);
+    assertEquals(record.items.length > 0, isKept);
+  }
 });
 
 Deno.test("RelaySocket with reconnect ends when another has taken its session over", async () => {
@@ -144,6 +195,7 @@ Deno.test("RelaySocket with reconnect gives up after so many tries, and when mor
   isolates.relays[0]!.isolate.drain("wall_clock");
   await tired.tells("close 1012");
   await full.tells("close 1013");
+  assertEquals(full.told, ["open", "reconnecting", "error", "close 1013"]);
   await gone.tells("close 1006");
   await closed.tells("close 1000");
   for (const { socket } of all) assertEquals(socket.readyState, RelaySocket.CLOSED);

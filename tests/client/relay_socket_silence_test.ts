@@ -180,7 +180,7 @@ Deno.test("RelaySocket: a token that comes too late opens nothing", async () => 
   assertEquals(net.newest.protocols, ["jwt-in time"]);
   net.socket.close();
   await net.pass(0);
-  assertEquals([net.told.at(-1), net.clock.countTimers()], ["close 1005 clean", 0]);
+  assertEquals([net.told.at(-1), net.clock.countTimers()], ["close 1000 clean", 0]);
 });
 
 Deno.test("RelaySocket: close() is the end, also where a hand-over is announced or the token is fetched just then", async () => {
@@ -208,7 +208,7 @@ Deno.test("RelaySocket: who closes it on `reconnecting` sends no farewell, and l
   net.newest.say(HAND_OVER_FRAME);
   await net.pass(60_000);
   assertEquals([net.newest.sent, net.sockets.length, net.clock.countTimers()], [[], 1, 0]);
-  assertEquals(net.told, ["open", "reconnecting", "close 1005 clean"]);
+  assertEquals(net.told, ["open", "reconnecting", "close 1000 clean"]);
 });
 
 const CREATED = '{"type":"session.created","event_id":"event_1"}';

@@ -3,6 +3,7 @@ import { createRelay, type RelayOptions } from "../../../shared/relay/create_rel
 import { memorySessionStore } from "../../../shared/relay/openai/memory_session_store.ts";
 import { openAiSessions, type OpenAiSessionsOptions } from "../../../shared/relay/openai/openai_sessions.ts";
 import { openAiUpstream } from "../../../shared/relay/openai/openai_upstream.ts";
+import type { SocketOptions } from "../../../shared/connection/mod.ts";
 import { claimsOf, makeKey, sign } from "../../auth/tokens.ts";
 import { type Kernel, startKernel } from "../../connection/kernel.ts";
 import { RealtimeClient } from "../openai_realtime_server/realtime_client.ts";
@@ -24,6 +25,9 @@ export function tokenOf(userId: string): Promise<string> {
 export const ADA = "8c1f1e0e-5d47-4a3c-9b9a-0f6f5f6c0a01";
 export const BOB = "8c1f1e0e-5d47-4a3c-9b9a-0f6f5f6c0b02";
 
+/** For tests that send faster than a user does. */
+const UNHURRIED: SocketOptions = { messageBurst: 100_000, byteBurst: 64 * 1024 * 1024 };
+
 /** A relay to a stand-in of OpenAI, on an isolate of its own. */
 export interface OpenAiRelay extends Kernel {
   /** What it wrote for its operator. */
@@ -35,9 +39,9 @@ export interface OpenAiRelay extends Kernel {
 /** Starts a relay; `store` is what several of them share. */
 export function startOpenAiRelay(
   openAi: Pick<OpenAiRealtime, "url" | "apiKey">,
-  { stages = [], store = memorySessionStore(), pipe, ...options }:
+  { stages = [], store = memorySessionStore(), pipe, sockets = UNHURRIED, ...options }:
     & Partial<OpenAiSessionsOptions>
-    & { readonly pipe?: RelayOptions["limits"] } = {},
+    & { readonly pipe?: RelayOptions["limits"]; readonly sockets?: SocketOptions } = {},
 ): OpenAiRelay {
   const failures: string[] = [];
   const onFailure = (line: string) => failures.push(line);
@@ -46,7 +50,7 @@ export function startOpenAiRelay(
   const kernel = startKernel(({ processes }, request, context) => {
     handler ??= createRelay({ authenticator, processes, upstreams: [upstream], limits: pipe, onFailure });
     return handler(request, context);
-  }, { messageBurst: 100_000, byteBurst: 64 * 1024 * 1024 });
+  }, sockets);
   return {
     ...kernel,
     failures,
