@@ -2,7 +2,12 @@
 export type BusSettings =
   | { readonly backend: "memory" }
   | { readonly backend: "redis"; readonly url: string }
-  | { readonly backend: "realtime"; readonly url: string; readonly secretKey: string };
+  | {
+    readonly backend: "realtime";
+    readonly url: string;
+    readonly secretKey: string;
+    readonly messagesPerSecond?: number;
+  };
 
 const BACKENDS = ["memory", "redis", "realtime"];
 
@@ -21,6 +26,9 @@ export function readBusSettings(
   }
   const { SUPABASE_URL: url } = env;
   const redisUrl = readRedisUrl(env.REDIS_URL);
+  const realtime = url && secretKey
+    ? { backend: "realtime", url, secretKey, ...readPace(env.REALTIME_MESSAGES_PER_SECOND) } as const
+    : undefined;
   switch (choice || (env.CHAT_STORE === "memory" ? "memory" : "")) {
     case "memory":
       return { backend: "memory" };
@@ -28,11 +36,20 @@ export function readBusSettings(
       if (redisUrl !== undefined) return { backend: "redis", url: redisUrl };
       throw new RangeError("Cannot start as CHAT_BUS=redis needs REDIS_URL");
     case "realtime":
-      if (url && secretKey) return { backend: "realtime", url, secretKey };
+      if (realtime !== undefined) return realtime;
       throw new RangeError("Cannot start as CHAT_BUS=realtime needs SUPABASE_URL and SUPABASE_SECRET_KEYS");
   }
   if (redisUrl !== undefined) return { backend: "redis", url: redisUrl };
-  return url && secretKey ? { backend: "realtime", url, secretKey } : { backend: "memory" };
+  return realtime ?? { backend: "memory" };
+}
+
+function readPace(raw: string | undefined): { messagesPerSecond?: number } {
+  if (!raw?.trim()) return {};
+  const messagesPerSecond = Number(raw);
+  if (messagesPerSecond >= 1 && messagesPerSecond < Infinity) return { messagesPerSecond };
+  throw new RangeError(
+    `Cannot start as REALTIME_MESSAGES_PER_SECOND must be a number >= 1: current value is "${raw}"`,
+  );
 }
 
 /** The address has the password in it, so a bad one is not quoted. */
