@@ -5,6 +5,7 @@ import type { LogEvent, Store } from "../store/store.ts";
 import { batchOf, BatchWindow } from "./batch_window.ts";
 import { encodeFrame } from "./encode_frame.ts";
 import { EventRing } from "./event_ring.ts";
+import type { RingBudget } from "./ring_budget.ts";
 import type { RoomCounters } from "./room_counters.ts";
 
 /** A connection in a room. */
@@ -34,14 +35,18 @@ export interface RoomContext {
   readonly removed: (room: string, userId: string) => void;
   readonly onError: (error: unknown) => void;
   readonly counters: RoomCounters;
+  /** What the rings of all its rooms hold. */
+  readonly rings: RingBudget;
   readonly limits: RoomLimits;
 }
 
-/** The bounds of a room on one isolate. */
+/** The bounds of a room on one isolate, and of all of them. */
 export interface RoomLimits {
   /** Events, and characters of their frames, kept for those who come back. */
   readonly ringEvents: number;
   readonly ringChars: number;
+  /** Characters of frames that all rooms keep together. */
+  readonly ringCharsTotal: number;
   /** A client that misses more is told to read the history instead. */
   readonly maxReplayEvents: number;
   /** How long events that came too early wait for those before them, in milliseconds. */
@@ -53,6 +58,7 @@ export interface RoomLimits {
 export const ROOM_LIMITS: RoomLimits = {
   ringEvents: 500,
   ringChars: 512 * 1024,
+  ringCharsTotal: 16 * 1024 * 1024,
   maxReplayEvents: 5_000,
   gapWaitMs: 25,
   batchWindowMs: 14,
@@ -111,7 +117,7 @@ export class Room {
     this.#epoch = at.epoch;
     this.#head = at.head;
     this.#target = at.head;
-    this.#ring = new EventRing(at.head, limits.ringEvents, limits.ringChars);
+    this.#ring = new EventRing(at.head, limits.ringEvents, limits.ringChars, context.rings);
     this.#window = new BatchWindow(limits.batchWindowMs, (data) => sendTo(this.#batched, data));
   }
 
@@ -199,8 +205,9 @@ export class Room {
     }
   }
 
-  /** Releases its timers. */
+  /** Releases its timers, and what it keeps. */
   close(): void {
+    this.#ring.clear();
     clearTimeout(this.#gapTimer);
     this.#window.close();
   }
@@ -338,7 +345,7 @@ export class Room {
     while (this.#head < this.#target && this.#seats.size > 0) {
       const log = this.#log;
       const page = await this.#context.store.eventsSince(this.id, this.#head, REPLAY_PAGE);
-      if (page === undefined) return;
+      if (page === undefined || this.#seats.size === 0) return;
       if (log !== this.#log) continue; // An answer about the log before this one.
       if (page.epoch !== this.#epoch || page.floor > this.#head) return this.#begin(page.epoch, page.head);
       if (page.events.length === 0) return;

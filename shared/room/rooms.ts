@@ -11,6 +11,7 @@ import { HeadChecks, MOST_AT_ONCE } from "./head_checks.ts";
 import { decodeHint, encodeEventHint, encodeHint, type Hint, roomTopic, userTopic } from "./hint.ts";
 import { PassingBudget } from "./passing_budget.ts";
 import { Presence } from "./presence.ts";
+import { RingBudget } from "./ring_budget.ts";
 import { RoomCounters } from "./room_counters.ts";
 import { type Member, Room, ROOM_LIMITS, type RoomContext, type RoomLimits } from "./room.ts";
 
@@ -141,6 +142,7 @@ export class Rooms {
     });
     this.#send = (pid, frame) => processes.send(pid, "ws.send", frame);
     this.#close = (pid, code, reason) => processes.send(pid, "ws.close", { code, reason });
+    const roomLimits = { ...ROOM_LIMITS, ...limits };
     this.#context = {
       store,
       recipient: (pid) => processes.recipient(pid),
@@ -153,7 +155,8 @@ export class Rooms {
       removed: (id, userId) => this.#closeRaw(id, userId, 4403, "forbidden: You are no longer a member of this room"),
       onError,
       counters,
-      limits: { ...ROOM_LIMITS, ...limits },
+      rings: new RingBudget(roomLimits.ringCharsTotal),
+      limits: roomLimits,
     };
   }
 

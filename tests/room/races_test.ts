@@ -3,6 +3,7 @@ import type { SubscribeOptions } from "../../shared/bus/bus.ts";
 import { memoryBus } from "../../shared/bus/memory_bus.ts";
 import type { SendMessage } from "../../shared/connection/mod.ts";
 import { Peers } from "../../shared/isolate/peers.ts";
+import { RingBudget } from "../../shared/room/ring_budget.ts";
 import { RoomCounters } from "../../shared/room/room_counters.ts";
 import { type Member, Room, ROOM_LIMITS } from "../../shared/room/room.ts";
 import { type MemoryStore, memoryStore } from "../../shared/store/memory_store.ts";
@@ -216,6 +217,7 @@ Deno.test("join() of a client that stands further on than this isolate sends it 
     removed() {},
     counters: new RoomCounters(),
     onError: (error) => errors.push(error),
+    rings: new RingBudget(ROOM_LIMITS.ringCharsTotal),
     limits: { ...ROOM_LIMITS, gapWaitMs: 1 },
   });
   room.noticeHead("e", 12); // As the store said when the client came.

@@ -1,6 +1,7 @@
 import { assert, assertEquals } from "@std/assert";
 import fc from "fast-check";
 import type { SendMessage } from "../../shared/connection/mod.ts";
+import { RingBudget } from "../../shared/room/ring_budget.ts";
 import { RoomCounters } from "../../shared/room/room_counters.ts";
 import { type Member, Room, ROOM_LIMITS, type RoomLimits } from "../../shared/room/room.ts";
 import type { EventPage, LogEvent } from "../../shared/store/store.ts";
@@ -46,6 +47,7 @@ function room(
   const received = new Map<string, unknown[]>();
   const dropped: string[] = [];
   const errors: unknown[] = [];
+  const rings = new RingBudget(ROOM_LIMITS.ringCharsTotal);
   const instance = new Room("r", { epoch: "e1", head }, {
     store,
     recipient: (pid: string) => ({
@@ -65,9 +67,10 @@ function room(
     removed() {},
     counters: new RoomCounters(),
     onError: (error: unknown) => errors.push(error),
+    rings,
     limits: { ...ROOM_LIMITS, gapWaitMs: 1, batchWindowMs: 1, ...limits },
   });
-  return { room: instance, received, dropped, errors };
+  return { room: instance, received, dropped, errors, rings };
 }
 
 function member(pid: string, options: Partial<Member> = {}): Member {
@@ -233,6 +236,23 @@ Deno.test("the ring and the early events are bounded", () => {
   for (let seq = 2; seq < 50_000; seq++) r.receive(store.event(seq));
   assert(r.head === 0);
   r.close();
+});
+
+Deno.test("what a room keeps is given back when it closes, also where a page of its log comes after that", async () => {
+  const store = log(5);
+  const { room: r, rings } = room(store, {}, 2);
+  r.join(member("a"), 2);
+  r.receive(store.event(3));
+  assert(rings.chars > 0);
+  const answer = Promise.withResolvers<void>();
+  store.at.held = answer.promise;
+  r.noticeHead("e1", 5);
+  r.leave("a");
+  r.close();
+  assertEquals(rings.chars, 0);
+  answer.resolve();
+  await new Promise((resolve) => setTimeout(resolve, 0));
+  assertEquals([store.at.reads, rings.chars], [1, 0]);
 });
 
 Deno.test("one who joins a room that is behind the store gets what is missing at once, not with the next check", async () => {
