@@ -3,6 +3,7 @@ import { OpenAIRealtimeWebSocket } from "openai/realtime/websocket";
 import { refusalFrame } from "../../shared/relay/refusal_frame.ts";
 import { ERROR_CODES } from "../../shared/protocol/codes.ts";
 import { within } from "../support/within.ts";
+import { withoutTls } from "../support/without_tls.ts";
 import { startRelayProcess, TOKEN } from "./start_relay_process.ts";
 
 const FRAME = { type: "error", code: "forbidden", message: "Not for you" } as const;
@@ -35,18 +36,6 @@ Deno.test("refusalFrame() tells the faults of a client from those of the server"
   }
   assertEquals(typeOf("constructor"), "invalid_request_error");
 });
-
-/** The client of `openai` takes nothing but `wss:`, which no test needs to tell why it is refused. */
-function withoutTls(): Disposable {
-  const native = globalThis.WebSocket;
-  class Plain extends native {
-    constructor(url: string | URL, ...others: [protocols?: string | string[]]) {
-      super(String(url).replace(/^wss:/, "ws:"), ...others);
-    }
-  }
-  globalThis.WebSocket = Plain as typeof WebSocket;
-  return { [Symbol.dispose]: () => void (globalThis.WebSocket = native) };
-}
 
 Deno.test("the client of openai learns why it is refused", async () => {
   await using relay = await startRelayProcess("2.1.4", { OPENAI_API_KEY: "sk-of-the-server-alone" });
