@@ -48,6 +48,8 @@ const MAX_BAD_FRAMES = 10;
 const MAX_WRITES_UNDER_WAY = 256;
 /** Questions of one connection that wait for the store. */
 const MAX_READS_UNDER_WAY = 16;
+/** `resume` and `refresh` of a connection: a client sends one when it comes, or has a new token, and each has all rooms read. */
+const MAX_LOOKS_A_MINUTE = 20;
 /** Rooms that are not the user's, of which a connection may claim to have positions: each is answered by itself. */
 const MAX_UNKNOWN_ROOMS = 1_000;
 /** A room of two holds one event a member when it is made. */
@@ -73,6 +75,9 @@ export class ChatSession implements UserConnection, RoomsOwner {
   #writes = 0;
   #reads = 0;
   #unknownRooms = 0;
+  /** How often all rooms of its user were looked up for it, in the minute of the clock in which that was last. */
+  #looks = 0;
+  #looksMinute = 0;
 
   constructor(context: ChatContext, start: SessionStart) {
     this.#context = context;
@@ -308,16 +313,14 @@ export class ChatSession implements UserConnection, RoomsOwner {
   }
 
   async #resume({ rooms: positions, ...frame }: ChatClientFrameOf<"resume">): Promise<void> {
-    const { store, rooms } = this.#context;
-    const userId = this.#sender.id;
+    if (!this.#mayLook(frame)) return;
     this.#rooms?.pauseHold();
-    const asOf = rooms.now();
-    const { roomsOfUsers } = await store.heads([], [userId]).catch((error) => {
+    const { views: own, asOf } = await this.#context.rooms.roomsOf(this.#sender.id).catch((error) => {
       this.#rooms?.holdOn();
       throw error;
     });
     if (this.#isGone) return;
-    const views = new Map((roomsOfUsers.get(userId) ?? []).map((view) => [view.room, view]));
+    const views = new Map(own.map((view) => [view.room, view]));
     const unknown = Object.keys(positions).filter((room) => !views.has(room));
     this.#unknownRooms += unknown.length;
     // Before it is told of any of them: two frames each, that many times, would keep others waiting.
@@ -332,15 +335,15 @@ export class ChatSession implements UserConnection, RoomsOwner {
   }
 
   async #refresh(frame: ChatClientFrameOf<"refresh">): Promise<void> {
-    const { authenticator, processes, rooms, store } = this.#context;
+    if (!this.#mayLook(frame)) return;
+    const { authenticator, processes, rooms } = this.#context;
     const verified = await authenticator.verify(frame.jwt);
     if (!verified.ok) return this.#refuse(verified.error, frame);
     const identity = verified.value;
     if (identity.userId !== this.#sender.id) {
       return this.#refuse({ code: "forbidden", message: "The new token is another user's" }, frame);
     }
-    const asOf = rooms.now();
-    const { roomsOfUsers } = await store.heads([], [identity.userId]);
+    const { views, asOf } = await rooms.roomsOf(identity.userId);
     if (this.#isGone || this.#self === undefined) return;
     this.#sender = senderOf(identity);
     const expires_at = expiryOf(identity);
@@ -348,7 +351,23 @@ export class ChatSession implements UserConnection, RoomsOwner {
     processes.send(this.#pid, "ws.control", control);
     this.tell({ type: "refreshed", expires_at, ...refMember(frame) });
     // Last, since it ends a connection whose room the user has lost.
-    this.roomsChanged(roomsOfUsers.get(identity.userId) ?? [], asOf);
+    this.roomsChanged(views, asOf);
+  }
+
+  /** Whether it may have all rooms of its user looked up once more; else it is refused. */
+  #mayLook(frame: object): boolean {
+    const minute = Math.floor(Date.now() / 60_000);
+    if (minute !== this.#looksMinute) {
+      this.#looksMinute = minute;
+      this.#looks = 0;
+    }
+    if (this.#looks < MAX_LOOKS_A_MINUTE) {
+      this.#looks++;
+      return true;
+    }
+    const message = `A connection may send ${MAX_LOOKS_A_MINUTE} of these a minute: try again later`;
+    this.#refuse({ code: "rate_limited", message }, frame);
+    return false;
   }
 
   /**

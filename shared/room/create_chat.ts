@@ -89,7 +89,7 @@ export function createChat(options: ChatOptions): Chat {
         const view = room === undefined ? undefined : await joinRoom(context, identity, room);
         if (view?.ok === false) return refuse(view.error);
         // Asked after the join: whoever was removed meanwhile is not let in by it.
-        const views = await roomsOf(store, identity);
+        const { views } = await rooms.roomsOf(identity.userId);
         if (room !== undefined && !views.some((view) => view.room === room)) return refuse(ROOM_NOT_FOUND);
         const metadata = { user_id: identity.userId, expires_at: expiryOf(identity) };
         const session = raw && view !== undefined
@@ -121,11 +121,6 @@ async function joinRoom({ store, rooms, createRooms }: ChatContext, { userId, na
   const view = await store.join({ id: userId, ...(name !== undefined && { name }) }, room, { createRooms });
   if (view.ok && view.value.event !== undefined) rooms.stored(view.value.event, view.value.epoch);
   return view;
-}
-
-async function roomsOf(store: Store, { userId }: Identity): Promise<readonly RoomView[]> {
-  const { roomsOfUsers } = await store.heads([], [userId]);
-  return roomsOfUsers.get(userId) ?? [];
 }
 
 function startOf(

@@ -14,6 +14,7 @@ import { Presence } from "./presence.ts";
 import { RingBudget } from "./ring_budget.ts";
 import { RoomCounters } from "./room_counters.ts";
 import { type Member, Room, ROOM_LIMITS, type RoomContext, type RoomLimits } from "./room.ts";
+import { type RoomsOfUser, RoomsOfUsers } from "./rooms_of_users.ts";
 
 /** A connection as its user's other connections, and his rooms, reach it. */
 export interface UserConnection {
@@ -93,6 +94,7 @@ export class Rooms {
   readonly #rooms = new Map<string, OpenRoom>();
   readonly #users = new Map<string, OpenUser>();
   readonly #passing = new PassingBudget();
+  readonly #roomsOfUsers: RoomsOfUsers;
   /** Ends the beats that the others know this isolate by. */
   #endBeats: (() => void) | undefined;
   #moment = 0;
@@ -115,6 +117,7 @@ export class Rooms {
     this.#bus = bus;
     this.#isolateId = processes.isolateId;
     this.#onError = onError;
+    this.#roomsOfUsers = new RoomsOfUsers(store, () => this.now());
     this.#checks = new HeadChecks({
       checkAll: () => this.checkHeads(),
       checkRooms: (ids) => this.#checkSome(ids, []),
@@ -171,6 +174,11 @@ export class Rooms {
    */
   now(): number {
     return ++this.#moment;
+  }
+
+  /** The rooms that a user is in, as the store has them now: see `RoomsOfUsers`. */
+  roomsOf(userId: string): Promise<RoomsOfUser> {
+    return this.#roomsOfUsers.of(userId);
   }
 
   /** The room, where it has members here. */
@@ -477,10 +485,7 @@ export class Rooms {
 
   #refreshUser(userId: string): void {
     if (!this.#users.has(userId)) return;
-    const asOf = this.now();
-    this.#store.heads([], [userId])
-      .then(({ roomsOfUsers }) => this.#tellRooms(userId, roomsOfUsers.get(userId) ?? [], asOf))
-      .catch(this.#onError);
+    this.roomsOf(userId).then(({ views, asOf }) => this.#tellRooms(userId, views, asOf)).catch(this.#onError);
   }
 
   #tellRooms(userId: string, rooms: readonly RoomView[], asOf: number): void {

@@ -1,5 +1,8 @@
 import { assertEquals, assertRejects } from "@std/assert";
+import { install } from "@sinonjs/fake-timers";
+import { memoryStore } from "../../shared/store/memory_store.ts";
 import { eventually } from "../support/eventually.ts";
+import { inProcessChat, type StandInSocket } from "../support/in_process_chat.ts";
 import { serveChat, type ServedChat, userId } from "../support/serve_chat.ts";
 
 const RAISED = { sockets: { messagesPerSecond: 1e6, bytesPerSecond: 1e9 } };
@@ -20,6 +23,58 @@ Deno.test("a client has positions in 1,000 rooms of others at most, in all that 
   assertEquals(await client.closed, { code: 4400, reason: "bad_frame: positions in more than 1000 rooms of others" });
   // It is told of none of these: two frames for each would keep others waiting.
   await assertRejects(() => client.next(), Error, "before a frame came");
+});
+
+Deno.test("a connection has its user's rooms looked up 20 times a minute, by resume and refresh, and is refused beyond", async () => {
+  const clock = install({ now: 1_900_000_000_000, toFake: ["Date"] });
+  using _restored = { [Symbol.dispose]: () => clock.uninstall() };
+  const store = memoryStore();
+  const lookUps: (readonly string[])[] = [];
+  const heads: typeof store.heads = (rooms, users) => {
+    lookUps.push(users);
+    return store.heads(rooms, users);
+  };
+  await using chat = serveChat({ store: { ...store, heads }, ...RAISED });
+  await using client = await chat.connect(1);
+  const outcomes = async (count: number) => {
+    for (let n = 0; n < count; n++) client.sendJson({ type: "resume", rooms: {}, ref: "x" });
+    client.sendJson({ type: "refresh", jwt: "1", ref: "r" });
+    client.sendJson({ type: "ping", ref: "end" });
+    const told: unknown[] = [];
+    for (;;) {
+      const frame = await client.nextJson();
+      told.push(frame.code ?? frame.type);
+      if (frame.ref === "end") return told;
+    }
+  };
+  lookUps.length = 0;
+  assertEquals(await outcomes(18), ["refreshed", "pong"]);
+  assertEquals(await outcomes(100), [...Array(100).fill("rate_limited"), "pong"]);
+  assertEquals(lookUps.length, 20);
+  clock.tick(60_000);
+  assertEquals(await outcomes(0), ["refreshed", "pong"]);
+});
+
+Deno.test("what many connections of a user have looked up at once is one call, and one more for those who asked meanwhile", async () => {
+  const store = memoryStore();
+  let calls = 0;
+  const answer = Promise.withResolvers<void>();
+  const chat = inProcessChat({ store: { ...store, heads: (...asked) => heads(...asked) } });
+  let heads = store.heads;
+  const clients: StandInSocket[] = [];
+  for (let n = 0; n < 10; n++) clients.push(await chat.connect(1, ""));
+  heads = async (...asked) => {
+    calls++;
+    await answer.promise;
+    return await store.heads(...asked);
+  };
+  for (const client of clients) client.frames = 0;
+  for (const client of clients) client.receive(JSON.stringify({ type: "resume", rooms: { none: { since: 0 } } }));
+  await eventually("one has asked", () => calls === 1);
+  answer.resolve();
+  await eventually("all are told", () => clients.every(({ frames }) => frames === 2));
+  assertEquals(calls, 2);
+  chat.close();
 });
 
 Deno.test("a connection joins 2,000 rooms and no more, until it leaves one", async () => {
