@@ -2,6 +2,7 @@ import { HAND_OVER_FRAME } from "../../protocol/relay_frames.ts";
 import { type FrameData, FrameQueue } from "../frame_queue.ts";
 import type { Departure, Interceptor, PipeEnds } from "../interceptor.ts";
 import { EventFrame } from "./event_frame.ts";
+import { createEventId } from "./event_id.ts";
 import { parseClientFrame } from "./parse_client_frame.ts";
 import { createId, planRebuild, type RebuildPlan } from "./plan_rebuild.ts";
 import type { Recorder } from "./recorder.ts";
@@ -496,6 +497,8 @@ export class OpenAiSession implements Interceptor {
     recorder.start();
     this.#tellStages(creates, due.length > 0);
     for (const frame of [created, updated]) if (frame !== undefined) this.#pass(frame);
+    // What was said into the upstream before, and not committed, went with it.
+    this.#tell({ type: "input_audio_buffer.cleared", event_id: createEventId() });
     for (const id of missing) {
       recorder.forget(id);
       this.#tell({ type: "conversation.item.deleted", event_id: `event_${id}`, item_id: id });

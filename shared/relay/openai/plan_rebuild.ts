@@ -1,4 +1,6 @@
+import { createEventId } from "./event_id.ts";
 import type { DueResponse, PendingEvent, RebuildItem, SessionRecord } from "./session_store.ts";
+import { refusalEvent } from "./refusal_event.ts";
 import type { RealtimeEvent } from "./stage.ts";
 
 type Json = Readonly<Record<string, unknown>>;
@@ -39,7 +41,7 @@ export function planRebuild(record: SessionRecord): RebuildPlan {
   const again = wanted.filter((due) => canBeAskedAgain(due, record, repeated));
   return {
     creates: new Map(creates),
-    notices: [...cutOff(record.due), ...untold(record, items)],
+    notices: [...cutOff(record.due), ...untold(record, items), ...lostInput(record.pending)],
     repeated,
     due: again.map(({ create, retries }) => ({ create, responseId: null, itemIds: [], retries: retries + 1 })),
     lost: wanted.filter((due) => !again.includes(due)),
@@ -111,6 +113,14 @@ function wasAudio(pending: PendingEvent): boolean {
   return type === "input_audio_buffer.commit" || (type === "conversation.item.create" && !isWhole(pending));
 }
 
+/** What has to be said, or sent, once more: nobody else has it. */
+function lostInput(pending: readonly PendingEvent[]): RealtimeEvent[] {
+  const message = "What was sent was lost with its connection: it was audio, or too long to be kept.";
+  return pending.filter(wasAudio).map(({ event }) =>
+    refusalEvent({ type: "server_error", code: "input_lost", message }, event)
+  );
+}
+
 function cutOff(due: readonly DueResponse[]): RealtimeEvent[] {
   return due.flatMap(({ responseId, itemIds }) => {
     if (responseId === null) return [];
@@ -122,8 +132,8 @@ function cutOff(due: readonly DueResponse[]): RealtimeEvent[] {
       output: [],
     };
     return [
-      { type: "response.done", event_id: eventId(), response },
-      ...itemIds.map((id) => ({ type: "conversation.item.deleted", event_id: eventId(), item_id: id })),
+      { type: "response.done", event_id: createEventId(), response },
+      ...itemIds.map((id) => ({ type: "conversation.item.deleted", event_id: createEventId(), item_id: id })),
     ];
   });
 }
@@ -136,13 +146,13 @@ function untold({ told, untold, ends }: SessionRecord, items: readonly RebuildIt
   const start = first === -1 ? lastTurn : Math.min(first, lastTurn);
   const added = items.slice(start).flatMap((item, index) => {
     const members = {
-      event_id: eventId(),
+      event_id: createEventId(),
       item: { object: "realtime.item", status: "completed", ...item },
       previous_item_id: items[start + index - 1]?.id ?? null,
     };
     return [
       { type: "conversation.item.added", ...members },
-      { type: "conversation.item.done", ...members, event_id: eventId() },
+      { type: "conversation.item.done", ...members, event_id: createEventId() },
     ];
   });
   return [...added, ...ends.flatMap(endOf)];
@@ -155,15 +165,11 @@ function endOf(done: RealtimeEvent): RealtimeEvent[] {
   return [
     ...output.map((item, index) => ({
       type: "response.output_item.done",
-      event_id: eventId(),
+      event_id: createEventId(),
       response_id: response.id,
       output_index: index,
       item,
     })),
-    { ...done, event_id: eventId(), response },
+    { ...done, event_id: createEventId(), response },
   ];
-}
-
-function eventId(): string {
-  return `event_${crypto.randomUUID().replaceAll("-", "")}`;
 }

@@ -1,3 +1,4 @@
+import { clientEventId, createEventId, OWN_ID } from "./event_id.ts";
 import { holdsMedia } from "./holds_media.ts";
 import { mergeConfig } from "./merge_config.ts";
 import { MAX_RETRIES } from "./plan_rebuild.ts";
@@ -18,8 +19,6 @@ type Json = Readonly<Record<string, unknown>>;
 const MAX_KEPT_LENGTH = 64 * 1024;
 /** Responses that may be due at once, and ends of which a client may not have been told; what is beyond that is not kept. */
 const MAX_DUE = 16;
-/** Begins the ids of events that had none: their answers are told apart by it, and clients are not shown it. */
-const OWN_ID = "relay_recorded_";
 /** The bytes of a millisecond of audio, by the type of its format. */
 const BYTES_PER_MS: Readonly<Record<string, number>> = { "audio/pcm": 48, "audio/pcmu": 8, "audio/pcma": 8 };
 
@@ -102,6 +101,8 @@ export class Recorder {
   /** Events of the upstream that answer what is no matter of the client's: by type and item. */
   readonly #hidden = new Set<string>();
   #isSpeaking = false;
+  /** Whether the client has sent audio since it last ended what it says. */
+  #hasAppended = false;
   #onQuiet: PromiseWithResolvers<void> | undefined;
 
   constructor(options: RecorderOptions) {
@@ -140,6 +141,7 @@ export class Recorder {
   stop(): SessionRecord {
     this.#isLive = false;
     this.#isSpeaking = false;
+    this.#hasAppended = false;
     for (const awaited of [this.#untranscribed, this.#responseOf, this.#detected, this.#rivals]) awaited.clear();
     for (const said of [this.#transcripts, this.#audioBytes, this.#cutAtMs, this.#hidden]) said.clear();
     this.#conversation = new RecordedConversation(this.#limits, this.#conversation.items);
@@ -192,7 +194,12 @@ export class Recorder {
    */
   get isQuiet(): boolean {
     return this.#isLive && this.#due.length + this.#pending.size + this.#untranscribed.size === 0 &&
-      !this.#isSpeaking && !this.#hasOpenCall();
+      !this.#isSpeaking && !this.#isUncommitted && !this.#hasOpenCall();
+  }
+
+  /** Whether somebody may be speaking where it is the client that says when a turn ends. */
+  get #isUncommitted(): boolean {
+    return this.#hasAppended && this.#audio("input").turn_detection == null;
   }
 
   /** Stores what is left. `remove`: the conversation is over; `told`: the client has got all that was sent to it. */
@@ -203,6 +210,11 @@ export class Recorder {
 
   fromClient(event: RealtimeEvent, output: StageOutput): Passed {
     if (!this.#isLive) return event;
+    if (event.type === "input_audio_buffer.append") {
+      this.#hasAppended = true;
+      return event;
+    }
+    if (ENDS_SPEECH.has(event.type)) this.#hasAppended = false;
     if (event.type === "conversation.item.truncate" && this.#onceSpoken.has(event.item_id as string)) {
       return this.#truncateText(event, output);
     }
@@ -409,7 +421,7 @@ export class Recorder {
       this.#hidden.add(`conversation.item.added ${id}`).add(`conversation.item.done ${id}`);
       output.toUpstream({ type: "conversation.item.create", previous_item_id: previous, item });
     }
-    const event_id = `event_${crypto.randomUUID().replaceAll("-", "")}`;
+    const event_id = createEventId();
     const truncated = { type: "conversation.item.truncated", event_id, item_id, content_index, audio_end_ms };
     this.#holdUntilSaved(truncated);
     output.toClient(truncated);
@@ -531,7 +543,7 @@ export class Recorder {
       this.#save();
     }
     this.#drop(({ create, responseId }) => responseId === null && create.event_id === id);
-    return id.startsWith(OWN_ID) ? { ...event, error: { ...error, event_id: null } } : event;
+    return clientEventId(id) === null ? { ...event, error: { ...error, event_id: null } } : event;
   }
 
   #dropOldest(isMeant: (due: DueResponse) => boolean): void {
@@ -686,6 +698,9 @@ const ANSWERED: ReadonlySet<string> = new Set([
   "input_audio_buffer.commit",
   "response.create",
 ]);
+
+/** By these a client ends what it says, where nobody listens for that. */
+const ENDS_SPEECH: ReadonlySet<string> = new Set(["input_audio_buffer.commit", "input_audio_buffer.clear"]);
 
 /** What a client may rely on once it has been told. */
 const STORED_BEFORE_TOLD: ReadonlySet<string> = new Set([

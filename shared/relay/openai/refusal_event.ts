@@ -1,3 +1,4 @@
+import { clientEventId, createEventId } from "./event_id.ts";
 import type { RealtimeEvent } from "./stage.ts";
 
 /** Why an event of the client was not passed on. */
@@ -15,10 +16,9 @@ export interface Refusal {
 /** A refusal in the shape of OpenAI's `error` event; `refused` is the client's event that it answers, if any. */
 export function refusalEvent(refusal: Refusal, refused?: RealtimeEvent): RealtimeEvent {
   const { code, message, param = null, type = "invalid_request_error" } = refusal;
-  const eventId = typeof refused?.event_id === "string" ? refused.event_id : null;
   return {
     type: "error",
-    event_id: `event_${crypto.randomUUID().replaceAll("-", "")}`,
-    error: { type, code, message, param, event_id: eventId },
+    event_id: createEventId(),
+    error: { type, code, message, param, event_id: clientEventId(refused?.event_id) },
   };
 }

@@ -310,7 +310,8 @@ Deno.test("planRebuild() deletes what was to be deleted, and repeats what else i
     unheard,
     unkept,
   ].map((event, number) => ({ number, event }));
-  const { creates, repeated } = planRebuild({ ...EMPTY_RECORD, items: answered, pending });
+  const { creates, repeated, notices } = planRebuild({ ...EMPTY_RECORD, items: answered, pending });
   assertEquals([...creates.values()].map(({ item }) => item.id), ["b"]);
+  assertEquals(notices.map(({ error }) => (error as { code: string }).code), ["input_lost", "input_lost"]);
   assertEquals(repeated, [pending[1]!.event, pending[2]!.event]);
 });

@@ -81,6 +81,8 @@ const AUDIO = {
   type: "realtime",
   audio: { input: { transcription: { model: "m" }, turn_detection: { type: "server_vad" } } },
 };
+/** The client says when a turn ends. */
+const BY_CLIENT = { type: "realtime", audio: { input: { turn_detection: null } } };
 
 type Session = Awaited<ReturnType<typeof startSession>>;
 
@@ -124,6 +126,29 @@ const turns: { name: string; begin: (session: Session) => void; end: (session: S
     end: ({ upstream }) => {
       upstream({ type: "input_audio_buffer.committed", item_id: "a" });
       upstream({ type: "conversation.item.added", item: { id: "a", ...user } });
+    },
+  },
+  {
+    name: "speech that its client has not ended",
+    begin: ({ upstream, client }) => {
+      upstream({ type: "session.updated", session: BY_CLIENT });
+      client({ type: "input_audio_buffer.append", audio: "AAAA" });
+    },
+    end: ({ upstream, client }) => {
+      client({ type: "input_audio_buffer.commit" });
+      upstream({ type: "input_audio_buffer.committed", item_id: "a" });
+      upstream({ type: "conversation.item.added", item: { id: "a", ...user } });
+    },
+  },
+  {
+    name: "speech that its client takes back in the end",
+    begin: ({ upstream, client }) => {
+      client({ type: "input_audio_buffer.append", audio: "AAAA" });
+      upstream({ type: "session.updated", session: BY_CLIENT });
+    },
+    end: ({ upstream, client }) => {
+      client({ type: "input_audio_buffer.clear" });
+      upstream({ type: "input_audio_buffer.cleared" });
     },
   },
   {
@@ -279,9 +304,14 @@ Deno.test("a session shows itself to its client when the conversation is there, 
   assertEquals(session.told(), []);
   session.upstream({ type: "session.updated", session: {} });
   session.upstream({ type: "conversation.item.added", item: { id: "a", ...user } });
-  await eventually("it is shown", () => session.toClient.length === 4);
-  const expected = ["session.created", "session.updated", "conversation.item.added", "conversation.item.done"];
-  assertEquals(session.told(), expected);
+  await eventually("it is shown", () => session.toClient.length === 5);
+  assertEquals(session.told(), [
+    "session.created",
+    "session.updated",
+    "input_audio_buffer.cleared",
+    "conversation.item.added",
+    "conversation.item.done",
+  ]);
 });
 
 Deno.test("a session whose conversation is not there yet is not handed over, and then not before what its client sent", async () => {

@@ -83,6 +83,10 @@ async function sayAloud(client: RealtimeClient, text: string): Promise<void> {
   await client.next("conversation.item.input_audio_transcription.completed");
 }
 
+function hasHeard({ received }: RealtimeSession): boolean {
+  return received.some(({ type }) => type === "input_audio_buffer.append");
+}
+
 /** What a client knows of a conversation by its events: the ids of its items in order. */
 function knownItems(...clients: RealtimeClient[]): string[] {
   const known: string[] = [];
@@ -106,7 +110,12 @@ Deno.test("a conversation goes on with another isolate, and the upstream has all
 
   await using after = await isolates.start().talk();
   await after.next("session.updated");
-  assertEquals(after.events.map(({ type }) => type), ["session.created", "session.updated"]);
+  await after.next("input_audio_buffer.cleared");
+  assertEquals(after.events.map(({ type }) => type), [
+    "session.created",
+    "session.updated",
+    "input_audio_buffer.cleared",
+  ]);
   await after.ask("and now?");
   const { transcript, config, refusals, received } = isolates.upstream();
   assertEquals(transcript, [
@@ -200,8 +209,8 @@ Deno.test("a turn whose end a client may not have seen is told again, with the i
   const { response } = await after.next("response.done");
   assertEquals([response.id, response.usage], [id, undefined]);
   const told = after.events.map(({ type }) => type);
-  assertEquals(told.slice(0, 2), ["session.created", "session.updated"]);
-  assertEquals(told.slice(2), [
+  assertEquals(told.slice(0, 3), ["session.created", "session.updated", "input_audio_buffer.cleared"]);
+  assertEquals(told.slice(3), [
     "conversation.item.added",
     "conversation.item.done",
     "conversation.item.added",
@@ -265,6 +274,44 @@ Deno.test("a response that was asked for by audio is not kept, and told to be lo
   const kept = JSON.stringify(await isolates.store.claim({ userId: ADA, sessionId: "talk" }, crypto.randomUUID()));
   assert(!kept.includes(audio.slice(0, 40)));
 });
+
+Deno.test("a client that speaks while its upstream is lost is told that the next has heard nothing of it", async () => {
+  await using isolates = await startIsolates();
+  await using client = await isolates.start().talk();
+  await configure(client, SPOKEN);
+  client.send({ type: "input_audio_buffer.append", audio: encodeAudio(speak("first half")) });
+  await eventually("it arrives", () => hasHeard(isolates.upstream()));
+  isolates.upstream().close(1011, "lost");
+  await client.next("input_audio_buffer.cleared");
+  await sayAloud(client, "second half");
+  assertEquals(isolates.upstream().transcript, ["user: second half"]);
+});
+
+for (const event_id of ["mine", undefined]) {
+  const named = event_id === undefined ? "" : ", by the id that it gave";
+  Deno.test(`a client whose speech was on its way when its isolate was lost is told so${named}`, async () => {
+    await using isolates = await startIsolates();
+    const before = await isolates.start().talk();
+    await configure(before, SPOKEN);
+    isolates.upstream().stall();
+    before.send({ type: "input_audio_buffer.append", audio: encodeAudio(speak("lost")) });
+    before.send({ type: "input_audio_buffer.commit", event_id });
+    before.send({ type: "response.create", event_id });
+    await eventually("it arrives", () => isolates.upstream().received.length === 4);
+    breakOff(before);
+    await using after = await isolates.start().talk();
+    await eventually("it is told", () => after.all("error").length === 2);
+    assertEquals(after.all("error").map(({ error }) => [error.type, error.code, error.event_id]), [
+      ["server_error", "input_lost", event_id ?? null],
+      ["server_error", "response_lost", event_id ?? null],
+    ]);
+    assertEquals(after.events.map(({ type }) => type).slice(0, 3), [
+      "session.created",
+      "session.updated",
+      "input_audio_buffer.cleared",
+    ]);
+  });
+}
 
 Deno.test("what is still being heard when a hand-over comes can be cut after it", async () => {
   await using isolates = await startIsolates();
@@ -419,7 +466,8 @@ Deno.test("what an upstream had not confirmed when its isolate was lost is asked
   breakOff(before);
   await using after = await isolates.start().talk();
   // The audio was a part of what was to be answered, and is gone.
-  assertEquals((await after.next("error")).error.code, "response_lost");
+  await eventually("it is told", () => after.all("error").length === 2);
+  assertEquals(after.all("error").map(({ error }) => error.code), ["input_lost", "response_lost"]);
   await after.next("conversation.item.added");
   after.send({ type: "response.create" });
   await after.next("response.done");
