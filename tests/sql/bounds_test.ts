@@ -88,6 +88,37 @@ testSql("what one user may cost the others", {
     await limit(sql, "max_writes_per_user", 3000);
   },
 
+  async "changes of membership count as messages do, whoever makes them, and coming back does not"(sql) {
+    const { ann, bob } = await openRoom(sql, "churning");
+    await limit(sql, "max_writes_per_user", 4);
+    await sql.query("delete from edge_sockets.message_rates");
+    const change = (caller: Sender, call: string) => codeOf(asUser(sql, caller, call, bob.id));
+    const [head] = await sql.query("select head from rooms where id = 'churning'");
+    for (const role of ["moderator", "member"]) {
+      assertEquals(await change(ann, `add_member('churning', $1, '${role}')`), "ok");
+    }
+    assertEquals(await change(ann, "remove_member('churning', $1)"), "ok");
+    assertEquals(await change(ann, "add_member('churning', $1)"), "ok");
+    assertEquals(await change(ann, "remove_member('churning', $1)"), "PT429");
+    assertEquals(await change(ann, "add_member('churning', $1, 'moderator')"), "PT429");
+    assertEquals(await codeOf(asUser(sql, ann, "send_message('churning', 'x')")), "PT429");
+    const [after] = await sql.query("select head from rooms where id = 'churning'");
+    assertEquals(Number(after!.head) - Number(head!.head), 4);
+
+    const enter = () => join(sql, bob, "churning");
+    for (let n = 0; n < 10; n++) assertEquals(await enter(), "ok", "he is in it");
+    for (let n = 0; n < 2; n++) {
+      assertEquals([await change(bob, "remove_member('churning', $1)"), await enter()], ["ok", "ok"]);
+    }
+    assertEquals(await change(bob, "remove_member('churning', $1)"), "PT429");
+    assertEquals(await enter(), "ok", "he is in it still");
+    await sql.query("delete from room_members where room_id = 'churning' and user_id = $1", [bob.id]);
+    assertEquals(await enter(), "rate_limited");
+    await sql.query("update edge_sockets.message_rates set window_start = window_start - interval '11 seconds'");
+    assertEquals(await enter(), "ok");
+    await limit(sql, "max_writes_per_user", 3000);
+  },
+
   async "a message by REST shows the name that the socket shows, and no e-mail address"(sql) {
     const { ann } = await openRoom(sql, "named");
     const email = "ann@example.com";
