@@ -63,6 +63,7 @@ export async function startStand({ seed, bus, isolates, wallClockMs, patches, en
         SUPABASE_URL: `http://127.0.0.1:${store.port}`,
         SUPABASE_PUBLIC_URL: `http://127.0.0.1:${port}`,
         MESSAGES_PER_SECOND: "1000",
+        REALTIME_MESSAGES_PER_SECOND: "1000000", // As the Realtime of this stand has no limit.
         ...env,
       },
     });
