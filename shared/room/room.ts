@@ -70,6 +70,8 @@ export type ResyncReason = "epoch_changed" | "too_old" | "too_far_behind" | "ahe
 const REPLAY_PAGE = 200;
 /** Characters that are sent to one member before it has to take them: a page may hold much more than a socket should. */
 const REPLAY_CHARS = 128 * 1024;
+/** The same as one batch, for the runtime keeps a buffer as large as the largest frame for as long as its socket lives. */
+const REPLAY_BATCH_CHARS = 16 * 1024;
 const MAX_EARLY_EVENTS = 1_000;
 const MAX_REMOVALS = 1_000;
 
@@ -272,11 +274,12 @@ export class Room {
   /** Sends frames in slices that the member can take, and moves it on, for as long as the log is the one they are of. */
   async #sendReplay(seat: Seat, frames: readonly string[]): Promise<void> {
     const { connection, member: { pid, batch } } = seat;
+    const mostChars = batch ? REPLAY_BATCH_CHARS : REPLAY_CHARS;
     const log = this.#log;
     for (let from = 0; from < frames.length && !seat.left && log === this.#log;) {
       let to = from;
       let chars = 0;
-      while (to < frames.length && (to === from || chars + frames[to]!.length <= REPLAY_CHARS)) {
+      while (to < frames.length && (to === from || chars + frames[to]!.length <= mostChars)) {
         chars += frames[to++]!.length;
       }
       const slice = frames.slice(from, to);

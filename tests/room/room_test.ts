@@ -45,6 +45,8 @@ function room(
   drained: () => Promise<void> = () => Promise.resolve(),
 ) {
   const received = new Map<string, unknown[]>();
+  /** The characters of the longest frame that each was sent. */
+  const longest = new Map<string, number>();
   const dropped: string[] = [];
   const errors: unknown[] = [];
   const rings = new RingBudget(ROOM_LIMITS.ringCharsTotal);
@@ -53,7 +55,9 @@ function room(
     recipient: (pid: string) => ({
       pid,
       send: (_topic, payload) => {
-        const frame = JSON.parse((payload as SendMessage).data as string);
+        const data = (payload as SendMessage).data as string;
+        longest.set(pid, Math.max(data.length, longest.get(pid) ?? 0));
+        const frame = JSON.parse(data);
         const frames = frame.type === "batch" ? frame.events : [frame];
         received.set(pid, [
           ...received.get(pid) ?? [],
@@ -70,7 +74,7 @@ function room(
     rings,
     limits: { ...ROOM_LIMITS, gapWaitMs: 1, batchWindowMs: 1, ...limits },
   });
-  return { room: instance, received, dropped, errors, rings };
+  return { room: instance, received, longest, dropped, errors, rings };
 }
 
 function member(pid: string, options: Partial<Member> = {}): Member {
@@ -97,6 +101,17 @@ Deno.test("receive() hands each event on once and in order, however the bus doub
     }),
     { numRuns: 60 },
   );
+});
+
+Deno.test("join() replays to who takes batches in frames of 16 KiB, as a socket keeps room for its longest", async () => {
+  const store = log(400);
+  store.at.emoji = "x".repeat(400);
+  const { room: r, received, longest } = room(store);
+  r.join(member("a", { batch: true }), 0);
+  await eventually("all events came", () => received.get("a")?.length === 400, { everyMs: 1 });
+  assertEquals(received.get("a"), upTo(400));
+  assert(longest.get("a")! > 8 * 1024 && longest.get("a")! < 17 * 1024, `${longest.get("a")} characters`);
+  r.close();
 });
 
 Deno.test("join() replays what a member misses and goes live without a gap, while events go on coming", async () => {
