@@ -94,7 +94,7 @@ export class Processes {
 
   /** Starts a process and gives its pid. An inbox function begins at once, up to its first `await`. */
   spawn(behaviour: Behaviour, options: SpawnOptions = NO_OPTIONS): Pid {
-    const pid = `${this.isolateId}.${++this.#spawned}`;
+    const pid = [this.isolateId, ++this.#spawned].join("."); // In one piece: put together by `+` it is three for ever.
     const running = new Running(pid, behaviour, options, this.#owner);
     this.#running.set(pid, running);
     this.#count++;
