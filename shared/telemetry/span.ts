@@ -15,6 +15,7 @@ interface TelemetryApi {
 /** What a span says of itself. Never a secret, and of a user no more than the id. */
 export type Attributes = Readonly<Record<string, string | number | boolean>>;
 
+const API = Symbol.for("opentelemetry.js.api.1");
 const ERROR_STATUS = 2;
 
 let tracer: Tracer | undefined;
@@ -26,15 +27,15 @@ let tracer: Tracer | undefined;
  * The tracer is that of whoever set up OpenTelemetry: the runtime (`OTEL_DENO=true`) or the package's SDK. Both are found
  * under the global symbol by which all copies of `@opentelemetry/api` find each other, so nothing is loaded for it.
  */
-export async function inSpan<T>(
+export function inSpan<T>(
   name: string,
   attributes: Attributes,
   task: () => Promise<T>,
   failureOf?: (result: T) => string | undefined,
 ): Promise<T> {
   const found = findTracer();
-  if (found === undefined) return await task();
-  return await found.startActiveSpan(name, { attributes }, async (span) => {
+  if (found === undefined) return task();
+  return found.startActiveSpan(name, { attributes }, async (span) => {
     try {
       const result = await task();
       const failure = failureOf?.(result);
@@ -52,9 +53,5 @@ export async function inSpan<T>(
 
 /** Looked for until there is one: an SDK may be set up after this module was loaded. */
 function findTracer(): Tracer | undefined {
-  return tracer ??= api()?.trace?.getTracer("edge-sockets");
-}
-
-function api(): TelemetryApi | undefined {
-  return (globalThis as { [key: symbol]: TelemetryApi | undefined })[Symbol.for("opentelemetry.js.api.1")];
+  return tracer ??= (globalThis as { [key: symbol]: TelemetryApi | undefined })[API]?.trace?.getTracer("edge-sockets");
 }
