@@ -1,5 +1,5 @@
 import { benchFanOut, type FanOutOptions } from "./fan_out.ts";
-import { installPeers, type PeerPackages, startNodePeer, startPartyPeer } from "./start_peer.ts";
+import { installPeers, type PeerPackages, startBunPeer, startNodePeer, startPartyPeer } from "./start_peer.ts";
 import type { System } from "./systems.ts";
 import type { Section } from "./table.ts";
 
@@ -35,6 +35,12 @@ function peers(packages: PeerPackages): System[] {
       dialect: { frames: "plain", echoesSender: false },
       start: () => startPartyPeer(packages),
       url: ({ host }, room) => Promise.resolve(`ws://${host}/parties/room/${room}`),
+    },
+    {
+      name: "native publish, Bun",
+      dialect: { frames: "plain", echoesSender: false },
+      start: () => startBunPeer(packages),
+      url: ({ host }, room) => Promise.resolve(`ws://${host}/?room=${room}`),
     },
   ];
 }

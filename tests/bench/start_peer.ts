@@ -3,7 +3,7 @@ import { withFreePort } from "../support/free_port.ts";
 import { type ServerProcess, startServerProcess } from "../support/start_server_process.ts";
 
 /** What the peers are made of. Installed when they are measured: the project itself needs none of it. */
-const PACKAGES = ["ws@8.23.0", "socket.io@4.8.4", "partyserver@0.5.10", "workerd@1.20261117.1"];
+const PACKAGES = ["ws@8.23.0", "socket.io@4.8.4", "partyserver@0.5.10", "workerd@1.20261117.1", "bun@1.4.5"];
 
 /** The folder in which the peers' packages are; removed when it is disposed of. */
 export interface PeerPackages extends AsyncDisposable {
@@ -25,6 +25,12 @@ export async function installPeers(): Promise<PeerPackages> {
 export async function startNodePeer(program: string, { folder }: PeerPackages): Promise<ServerProcess> {
   const path = new URL(`peers/${program}`, import.meta.url).pathname;
   return await startServerProcess({ program: "node", args: [path, folder] });
+}
+
+/** Starts the room that publishes by Bun's own topics, on Bun. */
+export async function startBunPeer({ folder }: PeerPackages): Promise<ServerProcess> {
+  const path = new URL("peers/bun_room.mjs", import.meta.url).pathname;
+  return await startServerProcess({ program: `${folder}/node_modules/.bin/bun`, args: [path] });
 }
 
 /** Starts the room of partyserver on workerd, the open-source runtime of Cloudflare Workers, with objects in memory. */
