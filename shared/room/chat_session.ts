@@ -52,6 +52,7 @@ const MAX_READS_UNDER_WAY = 16;
 const MAX_LOOKS_A_MINUTE = 20;
 /** Rooms that are not the user's, of which a connection may claim to have positions: each is answered by itself. */
 const MAX_UNKNOWN_ROOMS = 1_000;
+const NO_PLACE = "This isolate has all the rooms it takes: connect again";
 /** A room of two holds one event a member when it is made. */
 const NEW_DIRECT_ROOM = 2;
 
@@ -113,6 +114,7 @@ export class ChatSession implements UserConnection, RoomsOwner {
     const all = start.rooms.filter((view) => own.hears(view));
     const heard = own.hold(all);
     const leftOut = all.length - heard.length;
+    if (!rooms.makePlace(idsOf(view === undefined ? heard : [view, ...heard]))) return own.turnAway();
     if (view === undefined) return this.#greet(start, { resumed: false }, heard, leftOut);
     const room = rooms.open(view);
     const reason = position && room.resyncReason(position.since, position.epoch);
@@ -153,6 +155,11 @@ export class ChatSession implements UserConnection, RoomsOwner {
     const message = "You are no longer a member of this room";
     this.tell({ type: "error", code: "forbidden", message });
     this.#close(4403, `forbidden: ${message}`);
+  }
+
+  /** There is no place here for the rooms that it is to be in: another isolate may have it. */
+  turnedAway(): void {
+    this.#close(1013, `overloaded: ${NO_PLACE}`);
   }
 
   /** Gives up what it holds outside of itself. */
@@ -299,6 +306,7 @@ export class ChatSession implements UserConnection, RoomsOwner {
     if (this.#rooms?.mayJoin(id) === false) {
       return this.#refuse({ code: "overloaded", message: "This connection is in too many rooms" }, frame);
     }
+    if (!rooms.makePlace([id])) return this.#refuse({ code: "overloaded", message: NO_PLACE }, frame);
     const view = await store.join(this.#sender, id, { createRooms });
     if (!view.ok) return this.#refuse(view.error, frame);
     if (this.#isGone) return;
@@ -506,6 +514,10 @@ export class ChatSession implements UserConnection, RoomsOwner {
 
 function senderOf({ userId, name }: Identity): Sender {
   return { id: userId, ...(name !== undefined && { name }) };
+}
+
+function idsOf(views: readonly RoomView[]): string[] {
+  return views.map(({ room }) => room);
 }
 
 /** When the identity's token expires, ISO 8601. */

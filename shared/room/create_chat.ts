@@ -17,6 +17,7 @@ import { RoomCounters } from "./room_counters.ts";
 import { Rooms } from "./rooms.ts";
 
 const ROOM_NOT_FOUND: Failure = { code: "room_not_found", message: "There is no such room." };
+const NO_PLACE: Failure = { code: "overloaded", message: "This isolate has all the rooms it takes: connect again" };
 
 /** What a chat is made of. */
 export interface ChatOptions {
@@ -35,6 +36,7 @@ export interface ChatOptions {
   readonly headCheckMs?: number;
   readonly leaveGraceMs?: number;
   readonly lingerMs?: number;
+  readonly maxRooms?: number;
   /** The other isolates; without them presence ends at this one. */
   readonly peers?: Peers;
   readonly onError?: (error: unknown) => void;
@@ -60,7 +62,7 @@ export interface Chat {
  */
 export function createChat(options: ChatOptions): Chat {
   const { store, bus, authenticator, processes, isolate, createRooms = true, onError = logError } = options;
-  const { secretKeys = [], limits, headCheckMs, leaveGraceMs, lingerMs, peers } = options;
+  const { secretKeys = [], limits, headCheckMs, leaveGraceMs, lingerMs, maxRooms, peers } = options;
   const counters = new RoomCounters();
   const rooms = new Rooms({
     store,
@@ -73,6 +75,7 @@ export function createChat(options: ChatOptions): Chat {
     ...(headCheckMs !== undefined && { headCheckMs }),
     ...(leaveGraceMs !== undefined && { leaveGraceMs }),
     ...(lingerMs !== undefined && { lingerMs }),
+    ...(maxRooms !== undefined && { maxRooms }),
   });
   const timers = new Timers();
   const context: ChatContext = { store, rooms, processes, isolate, authenticator, createRooms, timers, onError };
@@ -86,6 +89,7 @@ export function createChat(options: ChatOptions): Chat {
       const identity = auth.value;
       try {
         const { room, raw } = asked.value;
+        if (room !== undefined && !rooms.makePlace([room])) return refuse(NO_PLACE);
         const view = room === undefined ? undefined : await joinRoom(context, identity, room);
         if (view?.ok === false) return refuse(view.error);
         // Asked after the join: whoever was removed meanwhile is not let in by it.

@@ -46,6 +46,8 @@ export interface RoomsOptions {
    * back, and what was said of its presence can be said again. Default 20,000.
    */
   readonly lingerMs?: number;
+  /** How many rooms may be open here, those that linger among them; default 10,000. See `makePlace`. */
+  readonly maxRooms?: number;
 }
 
 interface OpenRoom {
@@ -90,9 +92,12 @@ export class Rooms {
   readonly #checks: HeadChecks;
   readonly #leaveGraceMs: number;
   readonly #lingerMs: number;
+  readonly #maxRooms: number;
   readonly #peers: Peers | undefined;
   readonly #rooms = new Map<string, OpenRoom>();
   readonly #users = new Map<string, OpenUser>();
+  /** Rooms that nobody is in, which are closed in a while: that which has been empty longest first. */
+  readonly #lingering = new Set<string>();
   readonly #passing = new PassingBudget();
   readonly #roomsOfUsers: RoomsOfUsers;
   /** Ends the beats that the others know this isolate by. */
@@ -111,6 +116,7 @@ export class Rooms {
       peers,
       leaveGraceMs = 2_000,
       lingerMs = 20_000,
+      maxRooms = 10_000,
     }: RoomsOptions,
   ) {
     this.#store = store;
@@ -128,6 +134,7 @@ export class Rooms {
     });
     this.#leaveGraceMs = leaveGraceMs;
     this.#lingerMs = lingerMs;
+    this.#maxRooms = maxRooms;
     this.#peers = peers;
     peers?.onGone((isolateId) => {
       for (const { presence } of this.#rooms.values()) presence.drop(isolateId);
@@ -184,6 +191,23 @@ export class Rooms {
   /** The room, where it has members here. */
   get(id: string): Room | undefined {
     return this.#rooms.get(id)?.room;
+  }
+
+  /**
+   * Whether these rooms are open here or there is a place for each of them; rooms that nobody is in any more give theirs
+   * up for that. Ask in the turn in which they are opened: nothing is kept free.
+   */
+  makePlace(ids: readonly string[]): boolean {
+    let most = this.#maxRooms;
+    for (const id of ids) {
+      if (!this.#rooms.has(id)) most--;
+      else this.#lingering.delete(id); // It does not give its own place up.
+    }
+    for (const id of this.#lingering) {
+      if (this.#rooms.size <= most) break;
+      this.#closeEmpty(id);
+    }
+    return this.#rooms.size <= most;
   }
 
   /** Opens the room of a view that the store just gave, or finds it open and tells it of the view's head. */
@@ -398,13 +422,20 @@ export class Rooms {
 
   #closeIfEmpty(id: string, open: OpenRoom): void {
     clearTimeout(open.closing);
+    this.#lingering.delete(id);
     if (!isEmpty(open)) return;
-    open.closing = setTimeout(() => {
-      if (!isEmpty(open) || this.#rooms.get(id) !== open) return;
-      release(open);
-      this.#rooms.delete(id);
-      this.#restIfEmpty();
-    }, this.#lingerMs);
+    this.#lingering.add(id); // Behind all that were empty before.
+    open.closing = setTimeout(() => this.#closeEmpty(id), this.#lingerMs);
+  }
+
+  /** Closes a room that lingers, unless somebody is in it again. */
+  #closeEmpty(id: string): void {
+    this.#lingering.delete(id);
+    const open = this.#rooms.get(id);
+    if (open === undefined || !isEmpty(open)) return;
+    release(open);
+    this.#rooms.delete(id);
+    this.#restIfEmpty();
   }
 
   /** Needs the others no more, nor they this isolate, once nothing is left here. */

@@ -27,6 +27,8 @@ export interface RoomsOwner {
   tell(frame: ChatServerFrame): void;
   /** It has lost a room. */
   lost(room: string): void;
+  /** There is no place on this isolate for one of its rooms: it has to go. */
+  turnedAway(): void;
 }
 
 /** How a room is joined. */
@@ -199,8 +201,10 @@ export class SessionRooms {
 
   /** Answers `joined`, replays what is after `position`, and goes live. */
   join(view: RoomView, position: Position | undefined, { present, ref }: JoinOptions): void {
+    if (this.#closed) return;
     const { rooms } = this.#context;
     const already = this.has(view.room);
+    if (!rooms.makePlace([view.room])) return this.turnAway();
     const room = rooms.open(view);
     const reason = position && (already ? "already_live" : room.resyncReason(position.since, position.epoch));
     const resumed = position !== undefined && reason === undefined;
@@ -241,6 +245,7 @@ export class SessionRooms {
 
   /** Hears which rooms the user is in at moment `asOf`: leaves the others, and listens to those he was added to. */
   changed(views: readonly RoomView[], asOf: number): void {
+    if (this.#closed) return;
     const ids = new Set(views.map(({ room }) => room));
     for (const [id, since] of [...this.#joined]) if (!ids.has(id) && since < asOf) this.drop(id);
     for (const id of [...this.#held?.keys() ?? []]) if (!ids.has(id)) this.#held?.delete(id);
@@ -257,7 +262,14 @@ export class SessionRooms {
   listen(view: RoomView, since = view.head): void {
     if (this.#closed || this.has(view.room)) return;
     if (!this.#hasPlace && !this.#held?.has(view.room)) return this.#leaveOut();
+    if (!this.#context.rooms.makePlace([view.room])) return this.turnAway();
     this.enter(this.#context.rooms.open(view), view, since, false);
+  }
+
+  /** Gives up, where there is no place for a room that it is to hear of: the client hears of it on another isolate. */
+  turnAway(): void {
+    this.close();
+    this.owner.turnedAway();
   }
 
   /** Leaves every room. May be called twice. */
@@ -296,6 +308,7 @@ export class SessionRooms {
     const held = this.#held ?? [];
     this.#held = undefined;
     for (const [id, { view, wasThere }] of held) {
+      if (this.#closed) return;
       if (positions !== undefined && Object.hasOwn(positions, id)) this.join(view, positions[id], { present: false });
       else if (wasThere) this.listen(view);
       else this.#discover(view);
@@ -324,6 +337,7 @@ export class SessionRooms {
     this.#memberSince(view).finally(() => this.#discovering--).then((since) => {
       if (since === undefined || this.#closed || this.has(view.room) || this.#isLost(view.room, asOf)) return;
       if (!this.#hasPlace) return this.#leaveOut();
+      if (!rooms.makePlace([view.room])) return this.turnAway();
       const { id, epoch } = rooms.open(view);
       const members = rooms.present(id);
       this.owner.tell({
