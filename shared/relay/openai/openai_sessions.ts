@@ -64,10 +64,12 @@ export function openAiSessions(upstream: Upstream, options: OpenAiSessionsOption
       if (refusal !== undefined) return err(refusal);
       const model = address.url.searchParams.get("model") ?? "";
       const key = JSON.stringify([userId, sessionId]);
+      const ownStages = stages.map((create) => create({ userId, sessionId, model }));
       const recorder = sessionId === undefined ? undefined : new Recorder({
         store,
         key: { userId, sessionId },
         limits: { maxItems: 500, maxBytes: 128 * 1024, ...conversation },
+        hides: (item) => ownStages.some((stage) => stage.hides?.(item)),
         onLost: () => session.takenOver(),
         onUnavailable(cause) {
           onFailure(`A conversation could not be stored: ${(cause as Error).message}`);
@@ -75,7 +77,7 @@ export function openAiSessions(upstream: Upstream, options: OpenAiSessionsOption
         },
       });
       const session: OpenAiSession = new OpenAiSession({
-        stages: stages.map((create) => create({ userId, sessionId, model })),
+        stages: ownStages,
         recorder,
         announcesHandOver: query.has(HAND_OVER_PARAMETER),
         limits: { maxQueuedFrames: 10_000, maxQueuedBytes: 4 * 1024 * 1024, rebuildTimeoutMs: 20_000, ...limits },

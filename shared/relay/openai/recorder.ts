@@ -11,6 +11,8 @@ import type { Passed, RealtimeEvent, StageOutput } from "./stage.ts";
 /** What a recorder is made of. */
 export interface RecorderOptions extends SessionWriterOptions {
   readonly limits: ConversationLimits;
+  /** Whether the client is not shown an item; default it is shown all. */
+  hides?(item: Json): boolean;
 }
 
 type Json = Readonly<Record<string, unknown>>;
@@ -61,6 +63,7 @@ export class Recorder {
     "error",
   ]);
   readonly #limits: ConversationLimits;
+  readonly #hides: (item: Json) => boolean;
   readonly #writer: SessionWriter;
   readonly #idPrefix = `${OWN_ID}${crypto.randomUUID().slice(0, 8)}_`;
   #conversation: RecordedConversation;
@@ -107,6 +110,7 @@ export class Recorder {
 
   constructor(options: RecorderOptions) {
     this.#limits = options.limits;
+    this.#hides = (item) => options.hides?.(item) ?? false;
     this.#conversation = new RecordedConversation(options.limits);
     this.#writer = new SessionWriter(options);
   }
@@ -306,7 +310,7 @@ export class Recorder {
         this.#begun(event.response as Json);
         break;
       case "response.output_item.added":
-        this.#belongs((event as ItemEvent).item.id, event.response_id as string);
+        this.#belongs((event as ItemEvent).item, event.response_id as string);
         break;
       case "response.output_audio_transcript.done":
         this.#transcripts.set(event.item_id as string, event.transcript as string);
@@ -337,7 +341,7 @@ export class Recorder {
       this.#conversation.add(id, null, previousId, { isOpen: true });
       const response = this.#responseOf.get(id) ??
         this.#due.findLast(({ responseId }) => responseId !== null)?.responseId;
-      if (response) this.#belongs(id, response);
+      if (response) this.#belongs(item, response);
       return;
     }
     this.#confirmed(id);
@@ -492,9 +496,10 @@ export class Recorder {
     this.#save({ due: this.#due });
   }
 
-  #belongs(id: string, response: string): void {
+  #belongs(item: ItemEvent["item"], response: string): void {
+    const { id } = item;
     this.#responseOf.set(id, response);
-    if (!this.#conversation.isOpen(id)) return;
+    if (!this.#conversation.isOpen(id) || this.#hides(item)) return;
     this.#due = this.#due.map((due) =>
       due.responseId !== response || due.itemIds.includes(id) ? due : { ...due, itemIds: [...due.itemIds, id] }
     );
@@ -522,6 +527,8 @@ export class Recorder {
   /** An item is complete. */
   #said(id: string, output: Json | undefined): void {
     const item = (output && rebuildItem(output, this.#transcripts.get(id))) ?? this.#conversation.itemOf(id) ?? null;
+    // Nobody is told later that it could not be had again.
+    if (item === null && output && this.#hides(output)) return this.#conversation.delete(id);
     const audioMs = (this.#audioBytes.get(id) ?? 0) / this.#outputBytesPerMs();
     this.#conversation.set(id, item, { audioMs });
     this.#tells(id);

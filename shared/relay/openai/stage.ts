@@ -65,6 +65,8 @@ export interface Stage {
    * anything passes, or this one's own, whose upstream was lost with all that was under way there.
    */
   rebuilt?(conversation: RebuiltConversation, output: StageOutput): void;
+  /** Whether an item is kept from the client: then it is not told either that this one is gone. */
+  hides?(item: Readonly<Record<string, unknown>>): boolean;
   fromClient?(event: RealtimeEvent, output: StageOutput): Passed | Promise<Passed>;
   fromUpstream?(event: RealtimeEvent, output: StageOutput): Passed | Promise<Passed>;
   /**

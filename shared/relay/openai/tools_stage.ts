@@ -112,6 +112,10 @@ class ToolsStage implements Stage {
     this.#goOn(output);
   }
 
+  hides(item: Fields): boolean {
+    return this.#isOwn(item);
+  }
+
   fromClient(event: RealtimeEvent, output: StageOutput): Passed {
     switch (event.type) {
       case "session.update":

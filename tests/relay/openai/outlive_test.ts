@@ -1,7 +1,10 @@
 import { assert, assertEquals } from "@std/assert";
+import * as z from "zod/mini";
 import { memorySessionStore } from "../../../shared/relay/openai/memory_session_store.ts";
 import { HAND_OVER_FRAME } from "../../../shared/protocol/relay_frames.ts";
+import { defineTool, ToolRegistry } from "../../../shared/relay/openai/server_tool.ts";
 import type { SessionStore } from "../../../shared/relay/openai/session_store.ts";
+import { toolsStages } from "../../../shared/relay/openai/tools_stage.ts";
 import { startOpenAiStandIn } from "../../../supabase/local/openai_stand_in.ts";
 import { eventually } from "../../support/eventually.ts";
 import { encodeAudio } from "../openai_realtime_server/base64_audio.ts";
@@ -312,6 +315,36 @@ for (const event_id of ["mine", undefined]) {
     ]);
   });
 }
+
+Deno.test("a client does not hear of a call to a tool of the server that was cut off", async () => {
+  const behaviour = { deltaDelayMs: 500 };
+  await using isolates = await startIsolates(behaviour);
+  const weather = defineTool({
+    name: "weather",
+    description: "Tells the weather.",
+    parameters: z.object({}),
+    run: () => "sun",
+  });
+  const stages = [toolsStages(new ToolRegistry([weather]))];
+  const before = await isolates.start({ stages }).talk();
+  await configure(before);
+  before.say("use weather");
+  before.send({ type: "response.create" });
+  await before.next("response.created");
+  const calls = () => isolates.openAi.sessions[0]!.conversation.entries.filter(({ type }) => type === "function_call");
+  await eventually("the call is being said", () => calls().length === 1);
+  // Its answer comes behind all that the relay has been told of the call.
+  before.send({ type: "conversation.item.retrieve", item_id: "none" });
+  await before.next("error");
+  isolates.upstream().stall();
+  breakOff(before);
+
+  behaviour.deltaDelayMs = 0;
+  await using after = await isolates.start({ stages }).talk();
+  assertEquals((await after.next("response.done")).response.status, "cancelled");
+  await after.next("response.created");
+  assertEquals(after.all("conversation.item.deleted"), []);
+});
 
 Deno.test("what is still being heard when a hand-over comes can be cut after it", async () => {
   await using isolates = await startIsolates();
