@@ -1,10 +1,10 @@
 import type { Timer, Timers } from "./timers.ts";
 
-/** A connection, as far as this needs it. */
+/** A connection, or a queue in front of one, as far as this needs it. */
 export interface BufferHolder {
-  /** What was sent and its client has not read yet. */
+  /** What was sent and not read yet. */
   readonly bufferedBytes: number;
-  /** Closes it as one that reads too slowly. */
+  /** Ends it as one that is read too slowly. */
   dropSlowReader(): void;
 }
 
@@ -16,8 +16,8 @@ const LOOK_AFTER = 1 / 8;
 const STALLED_MS = 2_000;
 
 /**
- * Bounds what all connections of an isolate hold for clients that do not read. Over the bound the ones that hold most are
- * closed first.
+ * Bounds what all connections of an isolate hold for clients that do not read, and what queues hold in front of them. Over the
+ * bound the ones that hold most are closed first.
  *
  * The runtime frees the buffer of a client that has stalled only when its TCP connection ends, however it was closed
  * before. So such a buffer counts on, apart from the others: while it and they are over the bound, those who have stalled
@@ -28,6 +28,7 @@ export class BufferBudget {
   readonly #maxBytes: number;
   readonly #holders: () => Iterable<BufferHolder>;
   readonly #timers: Timers;
+  readonly #queues = new Set<BufferHolder>();
   #unseen = 0;
   #closingBytes = 0;
   /** What each held when it was last looked for stalled ones. */
@@ -42,9 +43,12 @@ export class BufferBudget {
 
   /** What is held for connections that are open. */
   get bytes(): number {
-    let bytes = 0;
-    for (const { bufferedBytes } of this.#holders()) bytes += bufferedBytes;
-    return bytes;
+    return sum(this.#holders());
+  }
+
+  /** What waits in queues. */
+  get queuedBytes(): number {
+    return sum(this.#queues);
   }
 
   /** What is still held for connections that were closed. */
@@ -57,7 +61,17 @@ export class BufferBudget {
     return this.#closingBytes > this.#maxBytes;
   }
 
-  /** Counts what is sent; `bytes` may be too many, never too few. Looks after the buffers now and then. */
+  /** Counts what a queue holds from now on, until it is told that the queue is `emptied`. */
+  filled(queue: BufferHolder): void {
+    this.#queues.add(queue);
+  }
+
+  /** The queue holds nothing any more. */
+  emptied(queue: BufferHolder): void {
+    this.#queues.delete(queue);
+  }
+
+  /** Counts what is sent, or put into a queue; `bytes` may be too many, never too few. Looks after the buffers now and then. */
   sent(bytes: number): void {
     this.#unseen += bytes;
     if (this.#unseen > this.#maxBytes * LOOK_AFTER) this.#look();
@@ -80,7 +94,7 @@ export class BufferBudget {
 
   #look(): void {
     this.#unseen = 0;
-    const held = [...this.#holders()]
+    const held = [...this.#holders(), ...this.#queues]
       .map((holder) => ({ holder, bytes: holder.bufferedBytes }))
       .sort((a, b) => b.bytes - a.bytes);
     let over = held.reduce((sum, { bytes }) => sum + bytes, 0) - this.#maxBytes;
@@ -102,8 +116,8 @@ export class BufferBudget {
     this.#looking = undefined;
     const before = this.#heldBefore;
     this.#heldBefore = new Map();
-    if (this.#closingBytes + this.bytes <= this.#maxBytes) return this.#watch();
-    for (const holder of [...this.#holders()]) {
+    if (this.#closingBytes + this.bytes + this.queuedBytes <= this.#maxBytes) return this.#watch();
+    for (const holder of [...this.#holders(), ...this.#queues]) {
       const bytes = holder.bufferedBytes;
       if (bytes < LEAST_BYTES) continue;
       if (bytes >= (before.get(holder) ?? Infinity)) holder.dropSlowReader();
@@ -117,4 +131,10 @@ export class BufferBudget {
     this.#looking = undefined;
     this.#heldBefore.clear();
   }
+}
+
+function sum(holders: Iterable<BufferHolder>): number {
+  let bytes = 0;
+  for (const { bufferedBytes } of holders) bytes += bufferedBytes;
+  return bytes;
 }

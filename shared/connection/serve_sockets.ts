@@ -36,6 +36,8 @@ const DRAINING: Failure = { code: "isolate_draining", message: "This isolate is 
 export interface SocketContext {
   /** Where it landed. */
   readonly isolate: Isolate;
+  /** What is held here for those who do not read: of the queues that a handler makes, too. */
+  readonly buffers: BufferBudget;
   /** What a connection may send. */
   readonly limits: ConnectionLimits;
 }
@@ -118,7 +120,7 @@ class SocketServer {
       timers,
       ended: (connection, reason) => this.#forget(connection, reason),
     };
-    this.#socketContext = { isolate, limits: connectionLimits(this.#options) };
+    this.#socketContext = { isolate, limits: connectionLimits(this.#options), buffers: this.#context.buffers };
     isolate.onDrain(({ reason, windowMs, graceMs }) => {
       this.#log.info("isolate.draining", { reason, age_ms: isolate.ageMs, connections: this.#connections.size });
       for (const { pid } of this.#connections) {
@@ -280,6 +282,7 @@ class SocketServer {
       connections: this.#connections.size,
       processes: processes.count,
       buffered_bytes: buffers.bytes,
+      queued_bytes: buffers.queuedBytes,
       closing_bytes: buffers.closingBytes,
       rooms: 0,
       ...this.#serve.health?.(),
@@ -302,6 +305,7 @@ class SocketServer {
       gauge("edge_sockets_connections", "Sockets that are bound to a process.", this.#connections.size),
       gauge("edge_sockets_processes", "Processes that run, those of connections too.", processes.count),
       gauge("edge_sockets_buffered_bytes", "What clients have been sent and not read yet.", buffers.bytes),
+      gauge("edge_sockets_queued_bytes", "What waits here for a side of a pipe, or for a stage.", buffers.queuedBytes),
       gauge(
         "edge_sockets_closing_bytes",
         "What is held for sockets that were closed before their clients had read it.",

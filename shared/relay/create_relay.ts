@@ -34,7 +34,7 @@ export function createRelay(options: RelayOptions): SocketHandler {
   const { authenticator, missing = {}, limits, processes = defaultProcesses, metrics = new RelayMetrics() } = options;
   const upstreams = new Map(options.upstreams.map((upstream) => [upstream.name, upstream]));
 
-  return async (request, { isolate }) => {
+  return async (request, { isolate, buffers }) => {
     const token = findRelayToken(request);
     const identity = token === undefined
       ? await authenticator.authenticate(request)
@@ -53,6 +53,7 @@ export function createRelay(options: RelayOptions): SocketHandler {
       userId: identity.value.userId,
       query: searchParams,
       address,
+      buffers,
       waitUntil: (promise: Promise<unknown>) => isolate.waitUntil(promise),
     };
     const intercepted = upstream.intercept?.(client);
@@ -62,7 +63,8 @@ export function createRelay(options: RelayOptions): SocketHandler {
     const onFailure = options.onFailure ?? ((message) => {
       log.error("upstream.failed", { request_id: requestId(request), upstream: name, message });
     });
-    const pipe = new Pipe({ upstream, address, processes, interceptor, limits, counters: metrics.of(name), onFailure });
+    const counters = metrics.of(name);
+    const pipe = new Pipe({ upstream, address, processes, interceptor, limits, buffers, counters, onFailure });
     return relayTo(processes.spawn(pipe, { onExit: () => pipe.dispose() }), {
       metadata: metadataOf(identity.value),
       controlFrames: false,

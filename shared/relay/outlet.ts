@@ -1,4 +1,4 @@
-import { type FrameData, FrameQueue } from "./frame_queue.ts";
+import { type FrameData, FrameQueue, type Share } from "./frame_queue.ts";
 
 /**
  * A side that takes frames, as far as it can be told whether they leave.
@@ -24,9 +24,9 @@ export class Outlet {
   readonly #sink: Sink;
   #drained: (() => void) | undefined;
 
-  constructor(sink: Sink, { maxQueuedFrames, maxQueuedBytes }: OutletLimits) {
+  constructor(sink: Sink, { maxQueuedFrames, maxQueuedBytes }: OutletLimits, share?: Share) {
     this.#sink = sink;
-    this.#queue = new FrameQueue(maxQueuedFrames, maxQueuedBytes);
+    this.#queue = new FrameQueue(maxQueuedFrames, maxQueuedBytes, share);
   }
 
   /** Whether nothing waits. */

@@ -1,10 +1,17 @@
-import type { ClientMessage, CloseMessage, HandOverMessage, JoinMessage, LeaveMessage } from "../connection/mod.ts";
+import type {
+  BufferBudget,
+  ClientMessage,
+  CloseMessage,
+  HandOverMessage,
+  JoinMessage,
+  LeaveMessage,
+} from "../connection/mod.ts";
 import { closeReason } from "../connection/close_reason.ts";
 import type { Pid, Processes, Self } from "../process/mod.ts";
 import type { ErrorCode } from "../protocol/codes.ts";
 import { CLIENT_GONE, closeForClient, closeForUpstream, type Closing } from "./close_codes.ts";
 import { ConnectionSink } from "./connection_sink.ts";
-import { exceedsBytes, type FrameData } from "./frame_queue.ts";
+import { exceedsBytes, type FrameData, type Share } from "./frame_queue.ts";
 import { log } from "../telemetry/log.ts";
 import { inSpan } from "../telemetry/span.ts";
 import { handshakeStatus } from "./handshake_status.ts";
@@ -34,6 +41,8 @@ export interface PipeOptions {
   /** What stands between both sides; default nothing. */
   readonly interceptor?: Interceptor;
   readonly limits?: Partial<PipeLimits>;
+  /** What its queues may hold together with all others of the isolate; default: no more than `limits` say of each. */
+  readonly buffers?: BufferBudget;
   /** What the pipes to this upstream have done: this one adds to it. */
   readonly counters?: UpstreamCounters;
   /** Hears of an upstream that failed, in a line without secrets; default a line of the log. */
@@ -71,6 +80,8 @@ export class Pipe {
   #hasLeft = false;
   #toClient: Outlet | undefined;
   #upstream: Dialled | undefined;
+  /** Ends this process, once the client has left and only the upstream is to hear what was sent before. */
+  #exit: (() => void) | undefined;
   #isOpen = false;
   /** Whether one was open, of which the interceptor may go on without the next. */
   #wasOpen = false;
@@ -92,7 +103,7 @@ export class Pipe {
   "ws.join"({ client_pid }: JoinMessage): void {
     this.#client = client_pid;
     const sink = new ConnectionSink(this.#options.processes, client_pid, () => this.#toClient?.resume());
-    this.#toClient = new Outlet(sink, this.#limits);
+    this.#toClient = new Outlet(sink, this.#limits, this.#share(() => this.#clientIsSlow()));
     this.#counters.opened++;
     this.#counters.open++;
     this.#isCounted = true;
@@ -118,6 +129,7 @@ export class Pipe {
     this.#toClient?.clear();
     const upstream = this.#upstream;
     if (upstream === undefined || !this.#isOpen) return self.exit();
+    this.#exit = () => self.exit();
     listenOn(upstream.socket, this.#interceptor, () => self.exit());
     this.#after(this.#limits.lingerMs, () => self.exit());
     upstream.outlet.end(() => {
@@ -150,13 +162,26 @@ export class Pipe {
   }
 
   #sendUp(data: FrameData): void {
-    if (this.#upstream === undefined || this.#upstream.outlet.push(data)) return;
+    if (this.#upstream !== undefined && !this.#upstream.outlet.push(data)) this.#upstreamIsSlow();
+  }
+
+  #upstreamIsSlow(): void {
+    if (this.#exit !== undefined) return this.#exit();
     const cause = this.#isOpen ? "The upstream reads too slowly" : "Too much was sent before the upstream opened";
     this.#giveUp(1013, "overloaded", cause);
   }
 
   #sendDown(data: FrameData): void {
-    if (!this.#toClient?.push(data)) this.#giveUp(1013, "slow_reader", "The client reads too slowly");
+    if (!this.#toClient?.push(data)) this.#clientIsSlow();
+  }
+
+  #clientIsSlow(): void {
+    this.#giveUp(1013, "slow_reader", "The client reads too slowly");
+  }
+
+  #share(overflows: () => void): Share | undefined {
+    const { buffers } = this.#options;
+    return buffers && { buffers, overflows };
   }
 
   #leaveInterceptor(message: Pick<LeaveMessage, "reason" | "close">): void {
@@ -180,7 +205,11 @@ export class Pipe {
       return this.#fail(4502, "upstream_failed", `"${name}" could not be dialled`);
     }
     const sink = new SocketSink(socket, () => this.#upstream?.outlet.resume());
-    this.#upstream = { socket, sink, outlet: new Outlet(sink, this.#limits) };
+    this.#upstream = {
+      socket,
+      sink,
+      outlet: new Outlet(sink, this.#limits, this.#share(() => this.#upstreamIsSlow())),
+    };
     // The default, `blob`, has to be read asynchronously, which would reorder, and costs twice the CPU.
     socket.binaryType = "arraybuffer";
     socket.onopen = () => {
@@ -272,7 +301,7 @@ export class Pipe {
   }
 
   #closeClientAfterAll(closing: CloseMessage): void {
-    this.#after(this.#limits.lingerMs, () => this.#giveUp(1013, "slow_reader", "The client reads too slowly"));
+    this.#after(this.#limits.lingerMs, () => this.#clientIsSlow());
     this.#toClient?.end(() => this.#closeClient(closing));
   }
 

@@ -8,6 +8,9 @@ import { parseUpstreams } from "./parse_upstreams.ts";
 import type { PipeLimits } from "./pipe.ts";
 import type { Upstream } from "./upstream.ts";
 
+/** What its connections and queues may hold, if not told otherwise: it takes up to three times as much of an isolate's 256 MB. */
+const MAX_HELD_BYTES = 32 * 1024 * 1024;
+
 /** Variables by name. */
 export type Environment = Readonly<Record<string, string>>;
 
@@ -53,6 +56,7 @@ export interface OpenAiSessionSettings {
  * | `RELAY_CONNECT_TIMEOUT_MS` | 10,000 | how long an upstream may take to open |
  * | `RELAY_MAX_QUEUED_FRAMES` | 10,000 | frames that wait for a side that is slow or not open yet |
  * | `RELAY_MAX_QUEUED_BYTES` | 4 MiB | their bytes, and the largest frame that is taken of an upstream |
+ * | `MAX_BUFFERED_BYTES_TOTAL` | 32 MiB | what waits in all queues, and for all clients, together |
  * | `RELAY_LINGER_MS` | 10,000 | how long a side may take to read what the other sent before it closed |
  *
  * `readTextFile` reads the files that variables name.
@@ -63,7 +67,7 @@ export async function readRelaySettings(
   env: Environment,
   { readTextFile = Deno.readTextFile }: { readonly readTextFile?: ReadTextFile } = {},
 ): Promise<RelaySettings> {
-  const { sockets, isolate } = readSocketSettings(env);
+  const { sockets, isolate } = readSocketSettings(env, { maxBufferedBytesTotal: MAX_HELD_BYTES });
   const apiKey = readText(env, "OPENAI_API_KEY");
   const sessions = apiKey === undefined ? undefined : await readOpenAiSessions(env, readTextFile);
   const openAi = apiKey && readOpenAi(env, { apiKey, model: sessions?.policy.defaultModel });

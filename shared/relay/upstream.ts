@@ -1,3 +1,4 @@
+import type { BufferBudget } from "../connection/mod.ts";
 import type { Failure } from "../protocol/codes.ts";
 import type { Result } from "../protocol/result.ts";
 import type { Interceptor } from "./interceptor.ts";
@@ -18,6 +19,8 @@ export interface PipedClient {
   readonly query: URLSearchParams;
   /** Where the upstream will be dialled. */
   readonly address: UpstreamAddress;
+  /** What its queues may hold together with all others of the isolate; left out, each has its own bound only. */
+  readonly buffers?: BufferBudget;
   /** Keeps the isolate until a promise has settled, for what is to be done once the client has gone. */
   waitUntil(promise: Promise<unknown>): void;
 }

@@ -75,3 +75,40 @@ Deno.test("nobody is looked at for having stalled while all that is held is with
   clock.tick(4_000);
   assertEquals(dropped, [300, 100]);
 });
+
+/** A queue that holds so much. */
+function queueOf(kib: number, dropped: number[]): Held {
+  return { bufferedBytes: kib * KIB, dropSlowReader: () => dropped.push(-kib) };
+}
+
+Deno.test("queues count with the connections while they are not empty, and the greatest of all goes first", () => {
+  const { budget, dropped } = holding(800 * KIB, 300);
+  const [small, large] = [queueOf(100, dropped), queueOf(700, dropped)];
+  budget.filled(small);
+  budget.filled(large);
+  budget.filled(large);
+  assertEquals([budget.bytes, budget.queuedBytes], [300 * KIB, 800 * KIB]);
+  budget.sent(101 * KIB);
+  assertEquals(dropped, [-700]);
+  budget.emptied(large);
+  budget.sent(101 * KIB);
+  assertEquals([dropped, budget.queuedBytes], [[-700], 100 * KIB]);
+  budget.emptied(small);
+  budget.emptied(small);
+  assertEquals(budget.queuedBytes, 0);
+});
+
+Deno.test("a queue that does not get shorter goes for what others left behind, one that does stays", () => {
+  using clock = stopTime();
+  const { budget, dropped } = holding(800 * KIB);
+  budget.closing(() => {})(700 * KIB);
+  const [stalled, read] = [queueOf(100, dropped), queueOf(150, dropped)];
+  budget.filled(stalled);
+  budget.filled(read);
+  for (let i = 0; i < 3; i++) {
+    clock.tick(2_000);
+    read.bufferedBytes -= KIB;
+  }
+  assertEquals(dropped[0], -100);
+  assertEquals(dropped.includes(-150), false);
+});

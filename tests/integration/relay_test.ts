@@ -199,4 +199,36 @@ for (const version of VERSIONS) {
       for (const client of clients) client[Symbol.dispose]();
     }
   });
+
+  Deno.test(`functions/relay on Deno ${version} holds little in all for 40 clients that do not read`, async () => {
+    const frame = "x".repeat(65_536);
+    await using upstream = startStandIn({
+      // Less than a queue may hold here, and much in all.
+      onOpen(socket) {
+        for (let sent = 0; sent < 8 * MB; sent += frame.length) socket.send(frame);
+      },
+    });
+    await using relay = await startRelayProcess(version, {
+      RELAY_UPSTREAMS: JSON.stringify({ up: { url: upstream.socketUrl } }),
+      RELAY_MAX_QUEUED_BYTES: `${16 * MB}`,
+      MAX_CONNECTIONS_PER_USER: "1000",
+    });
+    const path = new URL(relay.socketUrl("/up"));
+    const clients: RawSocket[] = [];
+    let most = 0;
+    try {
+      for (let count = 0; count < 40; count++) {
+        const client = await RawSocket.connect(relay.host);
+        clients.push(client);
+        assertEquals((await client.handshake({ path: path.pathname + path.search })).status, 101);
+        await upstream.next();
+        const { queued_bytes, buffered_bytes } = await (await fetch(`http://${relay.host}/relay/health`)).json();
+        most = Math.max(most, queued_bytes + buffered_bytes);
+      }
+      assert(most < 40 * MB, `it held ${most} bytes`);
+      assert(await relay.peakRss() < 256 * MB, `it had ${await relay.peakRss()} bytes`);
+    } finally {
+      for (const client of clients) client[Symbol.dispose]();
+    }
+  });
 }

@@ -1,5 +1,7 @@
 import { assert, assertEquals } from "@std/assert";
 import fc from "fast-check";
+import { BufferBudget } from "../../shared/connection/buffer_budget.ts";
+import { Timers } from "../../shared/connection/timers.ts";
 import { exceedsBytes, type FrameData, FrameQueue } from "../../shared/relay/frame_queue.ts";
 
 function takeAll(queue: FrameQueue): FrameData[] {
@@ -74,4 +76,58 @@ Deno.test("exceedsBytes() counts bytes of UTF-8", () => {
     assert(bytes === 0 || exceedsBytes(text, bytes - 1), text);
   }
   assertEquals([exceedsBytes(new ArrayBuffer(3), 3), exceedsBytes(new ArrayBuffer(3), 2)], [false, true]);
+});
+
+/** A budget for all queues, and how often one was told that it holds too much. */
+function shared(maxBytes: number) {
+  const buffers = new BufferBudget(maxBytes, () => [], new Timers());
+  const told: string[] = [];
+  const open = (name: string) => {
+    const overflows = () => {
+      told.push(name);
+      queue.clear();
+    };
+    const queue: FrameQueue = new FrameQueue(1_000, Infinity, { buffers, overflows });
+    return queue;
+  };
+  return { buffers, told, open };
+}
+
+Deno.test("FrameQueue counts what it holds among all, until it is taken or cleared", () => {
+  const { buffers, open } = shared(Infinity);
+  const [a, b] = [open("a"), open("b")];
+  a.put("four");
+  a.put(new ArrayBuffer(6));
+  b.put("sixsix");
+  assertEquals(buffers.queuedBytes, 16);
+  a.take();
+  assertEquals(buffers.queuedBytes, 12);
+  a.take();
+  b.clear();
+  assertEquals([buffers.queuedBytes, a.bufferedBytes, b.bufferedBytes], [0, 0, 0]);
+  a.put("again");
+  assertEquals(buffers.queuedBytes, 5);
+});
+
+Deno.test("FrameQueue counts text that is not all ASCII as what it takes of memory", () => {
+  const { buffers, open } = shared(Infinity);
+  const queue = open("a");
+  for (const text of ["x".repeat(10), `${"x".repeat(9)}€`, "€€€"]) queue.put(text);
+  assertEquals(buffers.queuedBytes, 10 + 20 + 6);
+  while (!queue.isEmpty) queue.take();
+  assertEquals([buffers.queuedBytes, queue.bufferedBytes], [0, 0]);
+});
+
+Deno.test("where all queues hold too much the greatest ends, whichever was put into, and the others stay", () => {
+  const KiB = 1024;
+  const { buffers, told, open } = shared(400 * KiB);
+  const [greedy, modest, small] = [open("greedy"), open("modest"), open("small")];
+  for (let i = 0; i < 3; i++) greedy.put(new ArrayBuffer(100 * KiB));
+  modest.put(new ArrayBuffer(70 * KiB));
+  small.put(new ArrayBuffer(KiB));
+  assertEquals(told, []);
+  modest.put(new ArrayBuffer(60 * KiB));
+  assertEquals(told, ["greedy"]);
+  assertEquals(buffers.queuedBytes, 131 * KiB);
+  assertEquals([greedy.isEmpty, modest.isEmpty, small.isEmpty], [true, false, false]);
 });

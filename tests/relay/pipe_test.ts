@@ -351,6 +351,76 @@ Deno.test("a client that stops reading ends the upstream, whatever that goes on 
   }
 });
 
+Deno.test("what all pipes hold is bounded: those for whom most waits are ended, and who reads stays", async () => {
+  const frame = new Uint8Array(64 * KiB);
+  await using upstream = startStandIn({
+    onOpen(socket) {
+      for (let sent = 0; sent < 16 * MiB; sent += frame.length) socket.send(frame);
+    },
+  });
+  await using calm = startStandIn();
+  await using relay = startRelay([{ url: upstream.socketUrl }, { name: "calm", url: calm.socketUrl }], {
+    limits: { maxQueuedBytes: 64 * MiB },
+    sockets: { maxBufferedBytesTotal: 8 * MiB, maxConnectionsPerUser: 100 },
+  });
+  const stalled: RawSocket[] = [];
+  let most = 0;
+  try {
+    await using reader = await relay.connect("/calm");
+    for (let count = 0; count < 6; count++) {
+      stalled.push(await relay.connectRaw(relay.address()));
+      await upstream.next();
+    }
+    await eventually("most of them have ended", async () => {
+      const { queued_bytes, buffered_bytes, counters } = await relay.health();
+      most = Math.max(most, queued_bytes + buffered_bytes);
+      reader.send(frame);
+      assertEquals((await reader.next() as ArrayBuffer).byteLength, frame.length);
+      return counters.closed["1013"] >= 3;
+    });
+    // It is looked at them after every eighth of the bound, and each holds what was sent to it last.
+    assert(most <= 10 * MiB, `${most} bytes`);
+    const { queued_bytes } = await relay.health();
+    assert(queued_bytes <= 9 * MiB, `${queued_bytes} bytes`);
+  } finally {
+    for (const client of stalled) client[Symbol.dispose]();
+  }
+  await relay.idle();
+  assertEquals((await relay.health()).queued_bytes, 0);
+});
+
+Deno.test("a client's last words are dropped where all pipes hold too much, and its pipe ends", async () => {
+  using upstream = startRawUpstream(acceptHandshake);
+  await using relay = startRelay([{ url: upstream.socketUrl }], {
+    limits: { maxQueuedBytes: 64 * MiB, lingerMs: 600_000 },
+    sockets: { maxBufferedBytesTotal: 8 * MiB },
+  });
+  const frame = new Uint8Array(64 * KiB);
+  const clients = await Promise.all(Array.from({ length: 2 }, () => relay.connect()));
+  await eventually("both are dialled", () => upstream.connections.length === 2);
+  let sent = 0;
+  for (const client of clients) {
+    while ((await relay.health()).queued_bytes < 6 * MiB) {
+      client.send(frame);
+      sent++;
+      await eventually("it has arrived", async () => (await relay.health()).counters.messages_in === sent, {
+        everyMs: 1,
+      });
+    }
+    await client.close();
+  }
+  const [first, second] = clients;
+  await using third = await relay.connect();
+  await eventually("the third is dialled", () => upstream.connections.length === 3);
+  for (; (await relay.health()).processes > 3; sent++) {
+    third.send(frame);
+    await eventually("it has arrived", async () => (await relay.health()).counters.messages_in > sent, { everyMs: 1 });
+    assert(sent * frame.length < 64 * MiB, "nobody is ended");
+  }
+  assertEquals([first, second].map((client) => client!.socket.readyState), [WebSocket.CLOSED, WebSocket.CLOSED]);
+  assertEquals(third.socket.readyState, WebSocket.OPEN);
+});
+
 const LARGE = Array.from({ length: 160 }, (_, i) => new Uint8Array(64 * KiB).fill(i));
 
 Deno.test("a slow upstream still gets all that the client sent before it closed, and then its code", async () => {

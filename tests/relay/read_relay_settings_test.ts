@@ -7,7 +7,8 @@ const noQuery = new URLSearchParams();
 const upstreams = (value: unknown) => ({ RELAY_UPSTREAMS: typeof value === "string" ? value : JSON.stringify(value) });
 
 Deno.test("readRelaySettings() has defaults for all, and no upstream without a key", async () => {
-  const { upstreams, missing, limits } = await readRelaySettings({});
+  const { upstreams, missing, limits, sockets } = await readRelaySettings({});
+  assertEquals(sockets.maxBufferedBytesTotal, 32 * 1024 * 1024);
   assertEquals({ upstreams, missing, limits }, {
     upstreams: [],
     missing: { openai: "set OPENAI_API_KEY" },
@@ -31,6 +32,7 @@ Deno.test("readRelaySettings() reads every variable", async () => {
     RELAY_MAX_QUEUED_BYTES: "1000000",
     RELAY_LINGER_MS: "2000",
     MAX_CONNECTIONS_PER_USER: "3",
+    MAX_BUFFERED_BYTES_TOTAL: "1000000",
     ALLOWED_ORIGINS: "https://app.example",
   });
   assertEquals(settings.limits, {
@@ -39,7 +41,7 @@ Deno.test("readRelaySettings() reads every variable", async () => {
     maxQueuedBytes: 1_000_000,
     lingerMs: 2000,
   });
-  assertEquals(settings.sockets.maxConnectionsPerUser, 3);
+  assertEquals([settings.sockets.maxConnectionsPerUser, settings.sockets.maxBufferedBytesTotal], [3, 1_000_000]);
   assertEquals(settings.sockets.allowedOrigins, ["https://app.example"]);
   assertEquals(settings.missing, {});
   const [openai, other] = settings.upstreams.map(({ address }) => address("", new URLSearchParams("m=1")));

@@ -89,7 +89,11 @@ export function inProcessChat({ store, bus = memoryBus() }: InProcessChatOptions
     processes,
     async connect(user, query) {
       const request = new Request(`http://localhost/chat?jwt=${user}&${query}`);
-      const response = await chat.handle(request, { isolate, limits: connectionLimits(options) });
+      const response = await chat.handle(request, {
+        isolate,
+        limits: connectionLimits(options),
+        buffers: context.buffers,
+      });
       const header = response.headers.get(RELAY_HEADER);
       if (header === null) throw new Error(`The chat refuses "${query}": ${await response.text()}`);
       const socket = new StandInSocket();

@@ -1,3 +1,4 @@
+import type { BufferBudget } from "../../connection/mod.ts";
 import { HAND_OVER_FRAME } from "../../protocol/relay_frames.ts";
 import { type FrameData, FrameQueue } from "../frame_queue.ts";
 import type { Departure, Interceptor, PipeEnds } from "../interceptor.ts";
@@ -29,6 +30,8 @@ export interface OpenAiSessionOptions {
   /** Whether the client is told before a hand-over, and says by the same frame that nothing comes from it any more. */
   readonly announcesHandOver?: boolean;
   readonly limits: SessionLimits;
+  /** What its queues may hold together with all others of the isolate; left out, `limits` alone count. */
+  readonly buffers?: BufferBudget;
   /** Keeps the isolate until what is left to do has been done. */
   waitUntil(promise: Promise<unknown>): void;
   /** `text` without the key, should it be in there: errors of the upstream may quote it. */
@@ -70,6 +73,7 @@ const GOES_ON: ReadonlySet<number> = new Set([1001, 1006, 1011, 1012, 1013]);
 const MAX_LOST = 3;
 /** How long the next one waits where the conversation never got to one, for each that was lost. */
 const REDIAL_MS = 100;
+const TOO_MUCH_BEFORE = "Too much was sent before the session began";
 const CONFIG_ID = "relay_config";
 const AUDIO_DELTA = "response.output_audio.delta";
 /** The ends of a connection before which the client gets all that has gone out to it. */
@@ -117,12 +121,17 @@ export class OpenAiSession implements Interceptor {
   readonly #rebuilt = new Set<string>();
 
   constructor(options: OpenAiSessionOptions) {
-    const { stages, recorder, limits } = this.#options = options;
+    const { stages, recorder, limits, buffers } = this.#options = options;
     this.#recorder = recorder;
     this.#firstStage = recorder === undefined ? 0 : 1;
     this.#listeners = stages.filter(({ arrived }) => arrived !== undefined);
-    this.#beforeStart = new FrameQueue(limits.maxQueuedFrames, limits.maxQueuedBytes);
-    const lane = { ...limits, failed: (cause: unknown) => this.#failed(cause) };
+    const overflows = () => {
+      this.#beforeStart.clear();
+      this.#failed(new LaneOverflow(TOO_MUCH_BEFORE));
+    };
+    const share = buffers && { buffers, overflows };
+    this.#beforeStart = new FrameQueue(limits.maxQueuedFrames, limits.maxQueuedBytes, share);
+    const lane = { ...limits, buffers, failed: (cause: unknown) => this.#failed(cause) };
     const outputs = stages.map((_, index) => this.#outputOf(index));
     const ofRecorder: StageOutput = {
       toClient: (event) => this.#tell(event),
@@ -162,7 +171,7 @@ export class OpenAiSession implements Interceptor {
   fromClient(data: FrameData): void {
     if (this.#phase === "over") return;
     if (this.#collectsFrames()) {
-      if (!this.#beforeStart.put(data)) this.#failed(new LaneOverflow("Too much was sent before the session began"));
+      if (!this.#beforeStart.put(data)) this.#failed(new LaneOverflow(TOO_MUCH_BEFORE));
     } else this.#take(data);
   }
 

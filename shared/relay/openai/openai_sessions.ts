@@ -55,7 +55,7 @@ export function openAiSessions(upstream: Upstream, options: OpenAiSessionsOption
   };
   return {
     ...upstream,
-    intercept({ userId, query, address, waitUntil }) {
+    intercept({ userId, query, address, buffers, waitUntil }) {
       const sessionId = query.get(SESSION_PARAMETER) ?? undefined;
       if (sessionId !== undefined && !SESSION_ID.test(sessionId)) {
         return err({ code: "bad_request", message: "session must be 1 to 128 of A-Z, a-z, 0-9, _ and -" });
@@ -81,6 +81,7 @@ export function openAiSessions(upstream: Upstream, options: OpenAiSessionsOption
         recorder,
         announcesHandOver: query.has(HAND_OVER_PARAMETER),
         limits: { maxQueuedFrames: 10_000, maxQueuedBytes: 4 * 1024 * 1024, rebuildTimeoutMs: 20_000, ...limits },
+        buffers,
         waitUntil,
         redact: upstream.redact,
         onFailure,

@@ -1,3 +1,4 @@
+import type { BufferBudget, BufferHolder } from "../../connection/mod.ts";
 import type { EventFrame } from "./event_frame.ts";
 import type { Passed, RealtimeEvent } from "./stage.ts";
 
@@ -11,6 +12,8 @@ export interface LaneStage {
 export interface LaneOptions {
   readonly maxQueuedFrames: number;
   readonly maxQueuedBytes: number;
+  /** What waits here counts for all of the isolate. */
+  readonly buffers?: BufferBudget;
   /** Takes what came through. */
   exit(frame: EventFrame): void;
   /** A stage failed, or what waits for one exceeds the bounds. The lane is closed then. */
@@ -19,6 +22,10 @@ export interface LaneOptions {
 
 /** What waits exceeds the bounds of a lane. */
 export class LaneOverflow extends Error {}
+
+function overflow(): LaneOverflow {
+  return new LaneOverflow("More waits for a stage than may");
+}
 
 interface Hop {
   readonly stage: LaneStage;
@@ -30,7 +37,7 @@ interface Hop {
  * One direction through the stages of a session: each sees one event at a time and all in order. While one takes its time,
  * what comes behind waits in front of it; what is ahead goes on.
  */
-export class StageLane {
+export class StageLane implements BufferHolder {
   readonly #hops: readonly Hop[];
   readonly #options: LaneOptions;
   #inside = 0;
@@ -46,6 +53,15 @@ export class StageLane {
   /** Whether nothing is inside. */
   get isIdle(): boolean {
     return this.#inside === 0;
+  }
+
+  /** What waits; about. */
+  get bufferedBytes(): number {
+    return this.#waiting.bytes;
+  }
+
+  dropSlowReader(): void {
+    this.#fail(overflow());
   }
 
   /** Whether a stage wants to see events of this type. */
@@ -77,6 +93,8 @@ export class StageLane {
   close(): void {
     this.#isClosed = true;
     for (const hop of this.#hops) hop.waiting = [];
+    this.#waiting = { frames: 0, bytes: 0 };
+    this.#options.buffers?.emptied(this);
     this.#tellIdle();
   }
 
@@ -101,8 +119,8 @@ export class StageLane {
     while (!hop.isBusy && hop.waiting.length > 0) {
       const next = hop.waiting.shift()!;
       this.#inside--;
-      this.#waiting.frames--;
       this.#waiting.bytes -= next.size;
+      if (--this.#waiting.frames === 0) this.#options.buffers?.emptied(this);
       const passed = hop.stage.wants(next.type) ? this.#handle(hop, at, next) : next;
       if (passed !== undefined) this.enter(passed, at + 1);
     }
@@ -110,14 +128,14 @@ export class StageLane {
   }
 
   #wait(hop: Hop, frame: EventFrame): void {
-    const { maxQueuedFrames, maxQueuedBytes } = this.#options;
+    const { maxQueuedFrames, maxQueuedBytes, buffers } = this.#options;
     this.#waiting.frames++;
     this.#waiting.bytes += frame.size;
-    if (this.#waiting.frames > maxQueuedFrames || this.#waiting.bytes > maxQueuedBytes) {
-      return this.#fail(new LaneOverflow("More waits for a stage than may"));
-    }
+    if (this.#waiting.frames > maxQueuedFrames || this.#waiting.bytes > maxQueuedBytes) return this.#fail(overflow());
     this.#inside++;
     hop.waiting.push(frame);
+    if (this.#waiting.frames === 1) buffers?.filled(this);
+    buffers?.sent(frame.size);
   }
 
   #fail(cause: unknown): void {

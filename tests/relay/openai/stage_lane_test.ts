@@ -1,4 +1,6 @@
 import { assert, assertEquals } from "@std/assert";
+import { BufferBudget } from "../../../shared/connection/buffer_budget.ts";
+import { Timers } from "../../../shared/connection/timers.ts";
 import { EventFrame } from "../../../shared/relay/openai/event_frame.ts";
 import { LaneOverflow, type LaneStage, StageLane } from "../../../shared/relay/openai/stage_lane.ts";
 import type { Passed, RealtimeEvent } from "../../../shared/relay/openai/stage.ts";
@@ -110,4 +112,21 @@ Deno.test("StageLane that is closed is idle, and lets nothing through", async ()
   slow.release();
   await settled();
   assertEquals([out, slow.handled, lane.idle()], [[], ["a"], undefined]);
+});
+
+Deno.test("StageLane counts what waits among all of the isolate, and ends where that is too much and most is its own", async () => {
+  const buffers = new BufferBudget(1024 * 1024, () => [], new Timers());
+  const slow = slowStage();
+  const { lane, out, failures } = openLane([slow.stage], { maxQueuedBytes: Infinity, buffers });
+  const large = (name: string) => EventFrame.of(event(name), 300 * 1024);
+  for (const name of ["a", "b", "c"]) lane.enter(large(name));
+  assertEquals(buffers.queuedBytes, 600 * 1024);
+  for (let i = 0; i < 3; i++) {
+    slow.release();
+    await settled();
+  }
+  assertEquals([out, buffers.queuedBytes, lane.bufferedBytes], [["a", "b", "c"], 0, 0]);
+  for (const name of ["d", "e", "f", "g", "h"]) lane.enter(large(name));
+  assertEquals(failures.map((cause) => cause instanceof LaneOverflow), [true]);
+  assertEquals([buffers.queuedBytes, lane.bufferedBytes], [0, 0]);
 });
