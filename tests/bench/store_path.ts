@@ -1,10 +1,11 @@
+import { parseOpenMetrics } from "../support/parse_open_metrics.ts";
 import { requires } from "../support/requires.ts";
 import { signUp } from "../support/sign_up.ts";
 import { startTestLocal, type TestLocal } from "../support/start_local.ts";
 import { startPostgres } from "../support/start_postgres.ts";
 import { median } from "./median.ts";
 import { inTurn, type Load, openStand, type Round, runRound, type Stand } from "./stand.ts";
-import { chatOn, type System, type SystemOptions } from "./systems.ts";
+import { chatOn, type Project, type System, type SystemOptions } from "./systems.ts";
 import type { Section } from "./table.ts";
 
 export interface StorePathOptions extends SystemOptions {
@@ -32,11 +33,12 @@ export async function benchStorePath(options: StorePathOptions): Promise<Section
     return section;
   }
   await using stack = new AsyncDisposableStack();
-  const postgres = stack.use(await startPostgres(postgresql.path));
+  const postgres = stack.use(await startPostgres(postgresql.path, COUNTING));
   const local = await startProject(stack, postgres.url);
   log("store: PostgreSQL and the local project are up");
   const members = await Promise.all(Array.from({ length: MEMBERS }, (_, n) => signUp(local, `member-${n}`)));
   const tokens = members.map(({ accessToken }) => accessToken);
+  const counts = new Map<Stand, Counts[]>();
   const systems: System[] = [false, true].map((groups) => chatOn(local, tokens, { ...options, groups }));
 
   for (const perSecond of [undefined, PACED_PER_SECOND]) {
@@ -47,11 +49,14 @@ export async function benchStorePath(options: StorePathOptions): Promise<Section
     for (let round = 0; round < rounds; round++) {
       for (const stand of inTurn(stands, round)) {
         const paced = perSecond === undefined ? {} : { perSecond };
+        const before = await countsOf(local, stand);
         const result = await runRound(stand, { durationMs: 2 * seconds * 1000, ...paced });
+        const after = await countsOf(local, stand);
+        counts.set(stand, [...counts.get(stand) ?? [], perMessage(before, after, result)]);
         log(`store: ${load}, round ${round + 1}: ${stand.system.name} ${perSecondOf(result).toFixed(0)} messages/s`);
       }
     }
-    rows.push(...stands.map((stand) => rowOf(stand, stands[0]!, load)));
+    rows.push(...stands.map((stand) => rowOf(stand, stands[0]!, load, counts.get(stand)!)));
   }
   return section;
 }
@@ -63,12 +68,45 @@ async function startProject(stack: AsyncDisposableStack, databaseUrl: string): P
   const local = stack.use(await startTestLocal({ databaseUrl, functionsDir: new URL(`file://${functions}/`) }));
   // Raised like the limits of a connection: it is checked, and not met.
   await local.sql("create or replace function edge_sockets.max_writes_per_user() returns integer return 1000000000");
+  await local.sql("create extension pg_stat_statements");
   return local;
 }
 
-const COLUMNS = ["load", "writes", "messages/s", "times as many", "p50 ms", "p95 ms", "p99 ms", "CPU us/message"];
+/** Has PostgreSQL count what it runs, inside functions too. */
+const COUNTING = ["shared_preload_libraries=pg_stat_statements", "pg_stat_statements.track=all"];
 
-function rowOf({ system, rounds }: Stand, base: Stand, load: string): string[] {
+/** What the way to the database has been used for; of a message, where it is divided by their number. */
+interface Counts {
+  /** Calls of this chat to REST, of all that the store is asked. */
+  readonly calls: number;
+  /** Statements that the database was sent, transactions and their settings too, by whomever. */
+  readonly sent: number;
+  /** The same with those that its functions and triggers run. */
+  readonly run: number;
+}
+
+async function countsOf(local: Project & Pick<TestLocal, "sql">, { server: { host } }: Stand): Promise<Counts> {
+  const metrics = await fetch(`http://${host}/chat/metrics`, { headers: { apikey: local.secretKey } });
+  const samples = parseOpenMetrics(await metrics.text()).get("edge_sockets_store_call_seconds")?.samples ?? [];
+  const calls = samples.filter(({ name }) => name.endsWith("_count")).reduce((sum, { value }) => sum + value, 0);
+  const [{ sent, run } = { sent: 0, run: 0 }] = await local.sql<{ sent: number; run: number }>(
+    `select coalesce(sum(calls) filter (where toplevel), 0)::float8 as sent, coalesce(sum(calls), 0)::float8 as run
+       from pg_stat_statements where query not like '%pg_stat_statements%'`,
+  );
+  return { calls, sent, run };
+}
+
+function perMessage(before: Counts, after: Counts, { messages }: Round): Counts {
+  const of = (name: keyof Counts) => (after[name] - before[name]) / messages;
+  return { calls: of("calls"), sent: of("sent"), run: of("run") };
+}
+
+const COLUMNS = [
+  ...["load", "writes", "messages/s", "times as many", "p50 ms", "p95 ms", "p99 ms", "CPU us/message"],
+  ...["calls/message", "statements sent/message", "statements run/message"],
+];
+
+function rowOf({ system, rounds }: Stand, base: Stand, load: string, counts: readonly Counts[]): string[] {
   const of = (value: (round: Round) => number) => median(rounds.map(value));
   const factor = median(rounds.map((round, index) => perSecondOf(round) / perSecondOf(base.rounds[index]!)));
   return [
@@ -80,6 +118,7 @@ function rowOf({ system, rounds }: Stand, base: Stand, load: string): string[] {
     of(({ p95Ms }) => p95Ms).toFixed(1),
     of(({ p99Ms }) => p99Ms).toFixed(1),
     of(({ cpuUs, messages }) => cpuUs / messages).toFixed(0),
+    ...(["calls", "sent", "run"] as const).map((name) => median(counts.map((each) => each[name])).toFixed(2)),
   ];
 }
 

@@ -16,9 +16,10 @@ export interface TestPostgres {
 
 /**
  * Starts a server on a free port with its data in a temporary folder. `initdb` is the path of that program, as
- * `requires("postgresql").path` gives it. As root it runs as the user `postgres`: PostgreSQL refuses root.
+ * `requires("postgresql").path` gives it; `settings` are parameters of the server, `NAME=VALUE`. As root it runs as the user
+ * `postgres`: PostgreSQL refuses root.
  */
-export async function startPostgres(initdb: string): Promise<TestPostgres> {
+export async function startPostgres(initdb: string, settings: readonly string[] = []): Promise<TestPostgres> {
   const programs = dirname(await Deno.realPath(initdb)); // It may be a link in another folder.
   const folder = await Deno.makeTempDir({ prefix: "postgres-" });
   const data = `${folder}/data`;
@@ -28,7 +29,7 @@ export async function startPostgres(initdb: string): Promise<TestPostgres> {
     startTiedProgram({
       command: [
         ...[`${programs}/postgres`, "-D", data, "-p", String(port), "-h", "127.0.0.1", "-k", folder],
-        ...["-c", "fsync=off", "-c", "shared_buffers=32MB", "-c", "log_min_messages=fatal"],
+        ...["fsync=off", "shared_buffers=32MB", "log_min_messages=fatal", ...settings].flatMap((set) => ["-c", set]),
       ],
       signal: "INT",
       user,
