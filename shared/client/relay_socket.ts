@@ -1,5 +1,6 @@
 import { retryAfter } from "../protocol/codes.ts";
 import { HAND_OVER_FRAME, HAND_OVER_PARAMETER, SESSION_PARAMETER } from "../protocol/relay_frames.ts";
+import { AskedResponses } from "./asked_responses.ts";
 import { backoffDelayMs } from "./backoff_delay_ms.ts";
 import { Backlog, type SendData } from "./backlog.ts";
 import { randomId } from "./random_id.ts";
@@ -83,9 +84,10 @@ const SESSION_IS_THERE = '"session.updated"';
  * URL has none), and once it was open it connects again after every close that lets one, with a fresh token, while it looks
  * open to the layer above. What that sends meanwhile waits, and goes out when the relay has the session again, no faster than
  * the relay takes it, with all that is sent then behind it; what was on its way when the connection broke may be lost, as on
- * any socket. Then come `session.created` and `session.updated` once more, and the conversation goes on. It tells of this by
- * `reconnecting` and `reconnected`, which no other WebSocket has. `close()` ends the conversation too, as 1000
- * does; with another code it is kept for an hour. What waits then is not sent.
+ * any socket. Where that may be a `response.create`, an `error` event with the code `response_unconfirmed` says so. Then come
+ * `session.created` and `session.updated` once more, and the conversation goes on. It tells of this by `reconnecting` and
+ * `reconnected`, which no other WebSocket has. `close()` ends the conversation too, as 1000 does; with another code it is kept
+ * for an hour. What waits then is not sent.
  *
  * A token that cannot be had ends it as a failed connection does: `error`, then `close` with 1006. So does a connection that
  * does not come about in time. With `reconnect` every wait is bounded: for a token, a connection, the session on it, and for
@@ -143,6 +145,9 @@ export class RelaySocket extends EventTarget implements WebSocket {
   #isPaused = false;
   /** What waits for a connection, or for its turn on one. */
   readonly #backlog: Backlog;
+  readonly #asked = new AskedResponses();
+  /** Events of its own, to be told when there is a connection again. */
+  #untold: string[] = [];
   /** The next try, the end of what it waits for, or when more of the backlog may go. */
   #timer: ReturnType<typeof setTimeout> | undefined;
   /** Tries in a row: a session that is lost before it is there, at once and each time, is none that came back. */
@@ -221,7 +226,7 @@ export class RelaySocket extends EventTarget implements WebSocket {
    */
   send(data: SendData): void {
     if (this.#hasToWait) return this.#queue(data);
-    if (this.#socket !== undefined) return this.#socket.send(data);
+    if (this.#socket !== undefined) return this.#transmit(this.#socket, data);
     if (this.#stateWithoutSocket !== this.CONNECTING) return;
     throw new DOMException("Cannot send as the socket is not open yet", "InvalidStateError");
   }
@@ -319,6 +324,7 @@ export class RelaySocket extends EventTarget implements WebSocket {
       if (data === HAND_OVER_FRAME && this.#reconnect) return this.#sayFarewell(socket);
       if (isAwaited && this.#isPaused && !this.#resume(data)) return;
       isAwaited = false;
+      this.#asked.heard(data);
       if (this.#attempts > 0 && !this.#isPaused && saysSessionIsThere(data)) this.#attempts = 0;
       this.dispatchEvent(new MessageEvent("message", { data, origin }));
     };
@@ -344,6 +350,8 @@ export class RelaySocket extends EventTarget implements WebSocket {
     if (this.#reconnect === undefined || !mayRetry || this.#attempts >= this.#reconnect.maxAttempts) {
       return this.#giveUp(close);
     }
+    // Before an announced hand-over all has arrived that was sent.
+    if (!this.#isPaused) this.#untold = this.#asked.takeUnconfirmed();
     this.#beginPause();
     if (!this.#isPaused) return; // Who heard of it has closed it.
     // A hand-over has its moment already.
@@ -391,14 +399,20 @@ export class RelaySocket extends EventTarget implements WebSocket {
     this.#backlog.begin(this.#resumedAt);
     this.#flush();
     this.dispatchEvent(new Event("reconnected"));
+    for (const data of this.#untold.splice(0)) this.dispatchEvent(new MessageEvent("message", { data }));
     return true;
+  }
+
+  #transmit(socket: WebSocket, data: SendData): void {
+    socket.send(data);
+    if (this.#reconnect !== undefined) this.#asked.sent(data);
   }
 
   #flush(): void {
     const socket = this.#socket!;
     // One that takes no more is closed next.
     if (socket.readyState !== this.OPEN) return;
-    const waitMs = this.#backlog.flush((data) => socket.send(data), performance.now());
+    const waitMs = this.#backlog.flush((data) => this.#transmit(socket, data), performance.now());
     if (waitMs > 0) this.#after(waitMs, () => this.#flush());
   }
 

@@ -51,7 +51,7 @@ async function converseThroughEnds(): Promise<void> {
 
   using killing = killNowAndThen(local, seededRandom(SEED));
   const { transcript, reconnects, errors }: Conversed = await page.evaluate(
-    ([url, key, turns, deadlineMs]) => globalThis.converse({ url, key }, turns, deadlineMs),
+    ([url, key, turns, deadlineMs]) => globalThis.converse({ url, key }, turns, { deadlineMs }),
     [url, key, TURNS, DEADLINE_MS] as const,
   ).catch((cause) => {
     const last = openAi.sessions.at(-1);

@@ -211,6 +211,37 @@ Deno.test("RelaySocket: who closes it on `reconnecting` sends no farewell, and l
   assertEquals(net.told, ["open", "reconnecting", "close 1000 clean"]);
 });
 
+Deno.test("RelaySocket: a response.create that a broken connection may have lost is told of, one before a hand-over is not", async () => {
+  for (const isAnnounced of [false, true]) {
+    using net = connect();
+    const errors: string[] = [];
+    net.socket.addEventListener("message", ({ data }) => {
+      const { type, error } = JSON.parse(data);
+      if (type === "error") errors.push(`${error.code} ${error.event_id}`);
+    });
+    await net.pass(0);
+    net.newest.open();
+    net.socket.send('{"type":"response.create","event_id":"a"}');
+    net.newest.say('{"type":"response.created"}');
+    net.socket.send('{"type":"response.create","event_id":"b"}');
+    if (isAnnounced) net.newest.say(HAND_OVER_FRAME);
+    net.newest.drop(isAnnounced ? 1012 : 1006);
+    net.socket.send('{"type":"response.create","event_id":"c"}');
+    await net.pass(500);
+    net.newest.open();
+    net.newest.say("{}");
+    assertEquals(errors, isAnnounced ? [] : ["response_unconfirmed b"]);
+    assertEquals(net.newest.sent, ['{"type":"response.create","event_id":"c"}']);
+    net.newest.drop(1006);
+    await net.pass(2_000);
+    net.newest.open();
+    net.newest.say("{}");
+    assertEquals(errors, ["response_unconfirmed b", "response_unconfirmed c"]);
+    net.socket.close();
+    net.newest.drop(1000);
+  }
+});
+
 const CREATED = '{"type":"session.created","event_id":"event_1"}';
 const UPDATED = '{"event_id":"event_2","type":"session.updated","session":{}}';
 

@@ -4,7 +4,10 @@ import { seededRandom, seedOfRun } from "../../support/seeded_random.ts";
 import { startTcpFront } from "../../support/tcp_front.ts";
 import { within } from "../../support/within.ts";
 import { assertTurns } from "../openai_clients/assert_turns.ts";
+import type { OpenClient } from "../openai_clients/conversing_client.ts";
 import { converse } from "../openai_clients/converse.ts";
+import { openAgents } from "../openai_clients/open_agents.ts";
+import { openReconnecting } from "../openai_clients/open_reconnecting.ts";
 import { startOpenAiRealtime } from "../openai_realtime_server/start_openai_realtime.ts";
 import { mortalStore } from "./mortal_store.ts";
 import { ADA, startOpenAiRelay, tokenOf } from "./start_openai_relay.ts";
@@ -39,15 +42,20 @@ class BrowserWebSocket extends WebSocket {
   }
 }
 
-for (let run = 0; run < RUNS; run++) {
-  const seed = SEED + run;
-  const name = `a conversation through isolates that end behind any save has every question answered once, run ${
-    run + 1
-  }`;
-  Deno.test(name, () => within(`the conversation (SEED=${seed})`, converseThroughEnds(seed), 60_000));
+const CLIENTS: readonly { readonly name: string; readonly open: OpenClient }[] = [
+  { name: "the client of openai", open: openReconnecting },
+  { name: "agents-realtime on a RelaySocket", open: openAgents },
+];
+
+for (const { name, open } of CLIENTS) {
+  for (let run = 0; run < RUNS; run++) {
+    const seed = SEED + run;
+    const title = `${name} has every question answered once through isolates that end behind any save, run ${run + 1}`;
+    Deno.test(title, () => within(`the conversation (SEED=${seed})`, converseThroughEnds(seed, open), 60_000));
+  }
 }
 
-async function converseThroughEnds(seed: number): Promise<void> {
+async function converseThroughEnds(seed: number, open: OpenClient): Promise<void> {
   const random = seededRandom(seed);
   await using stack = new AsyncDisposableStack();
   const openAi = stack.use(await startOpenAiRealtime({ deltaDelayMs: 2 }));
@@ -88,7 +96,7 @@ async function converseThroughEnds(seed: number): Promise<void> {
   globalThis.WebSocket = BrowserWebSocket;
 
   const url = `wss://${door.host}/relay/openai?model=gpt-realtime&session=talk`;
-  const { transcript, errors } = await converse({ url, key: await tokenOf(ADA) }, TURNS);
+  const { transcript, errors } = await converse({ url, key: await tokenOf(ADA) }, TURNS, { open });
   isOver = true;
   const told = `SEED=${seed}, ${TURNS} turns, ${ends.kills} kills, ${ends.handOvers} hand-overs`;
   assertEquals(errors.filter((error) => error !== LOST), [], told);

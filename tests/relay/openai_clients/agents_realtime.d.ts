@@ -1,3 +1,5 @@
+import type { RealtimeClientEvent } from "openai/resources/realtime/realtime";
+
 /**
  * The part of `@openai/agents-realtime` that is used here. The package's own types bring the DOM's with them, for every
  * file that is checked beside them.
@@ -29,6 +31,7 @@ export class OpenAIRealtimeWebSocket {
   on(event: "error", listener: (event: { error: unknown }) => void): void;
   connect(options: { readonly apiKey: string; readonly initialSessionConfig?: SessionConfig }): Promise<void>;
   updateSessionConfig(config: SessionConfig): void;
+  sendEvent(event: RealtimeClientEvent): void;
   sendMessage(text: string, otherEventData: Record<string, never>): void;
   sendAudio(audio: ArrayBuffer): void;
   sendFunctionCallOutput(call: TransportToolCall, output: string, startResponse: boolean): void;

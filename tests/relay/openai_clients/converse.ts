@@ -1,4 +1,3 @@
-import { OpenAIRealtimeWebSocket } from "openai/realtime/websocket";
 import type {
   RealtimeClientEvent,
   RealtimeConversationItemFunctionCall,
@@ -8,7 +7,9 @@ import { eventually } from "../../support/eventually.ts";
 import { encodeAudio } from "../openai_realtime_server/base64_audio.ts";
 import { silence, speak } from "../openai_realtime_server/speech.ts";
 import type { Place } from "./client_driver.ts";
+import type { ConversingClient, OpenClient } from "./conversing_client.ts";
 import { ConversationView } from "./conversation_view.ts";
+import { openReconnecting } from "./open_reconnecting.ts";
 
 /** What a client has of a conversation at its end. */
 export interface Conversed {
@@ -33,6 +34,7 @@ const DONE = 1000;
 const OF_REPEATED_TURNS: ReadonlySet<string> = new Set([
   "response_cancel_not_active",
   "response_lost",
+  "response_unconfirmed",
 ]);
 /**
  * What the client says of a connection that is refused or breaks off, of which a browser gives no message, and of an event for one that
@@ -63,19 +65,28 @@ export function kindOf(turn: number): Kind {
   return KINDS[turn % KINDS.length]!;
 }
 
+/** How a conversation is held. */
+export interface ConverseOptions {
+  /** Default: none. */
+  readonly deadlineMs?: number;
+  /** Default: the client of the package `openai`. */
+  readonly open?: OpenClient;
+}
+
 /**
- * Holds a conversation by the client of the package `openai` with `reconnect: true`, as an application does that means to have every
- * question answered once: it knows from the server's events how far a turn has come, and after a lost connection it goes on from
- * there. Fails after `deadlineMs`, or where one turn takes too long, and says how far it has come.
+ * Holds a conversation by a client that comes back, as an application does that means to have every question answered once: it knows
+ * from the server's events how far a turn has come, and after a lost connection it goes on from there. Fails after the deadline, or
+ * where one turn takes too long, and says how far it has come.
  */
-export async function converse({ url, key }: Place, turns: number, deadlineMs = Infinity): Promise<Conversed> {
-  const conversation = new RunningConversation(url, key, performance.now() + deadlineMs);
+export async function converse(place: Place, turns: number, options: ConverseOptions = {}): Promise<Conversed> {
+  const { deadlineMs = Infinity, open = openReconnecting } = options;
+  const conversation = new RunningConversation(place, open, performance.now() + deadlineMs);
   for (let turn = 0; turn < turns; turn++) await conversation.take(turn);
   return conversation.close();
 }
 
 class RunningConversation {
-  readonly #client: OpenAIRealtimeWebSocket;
+  readonly #client: ConversingClient;
   readonly #view = new ConversationView();
   readonly #errors: string[] = [];
   readonly #reconnects: Record<number, number> = {};
@@ -92,30 +103,23 @@ class RunningConversation {
   /** Answers that have been cut, or can be cut no more. */
   readonly #cut = new Set<string>();
 
-  constructor(url: string, key: string, deadline: number) {
+  constructor(place: Place, open: OpenClient, deadline: number) {
     this.#deadline = deadline;
-    this.#client = new OpenAIRealtimeWebSocket({
-      model: "gpt-realtime",
-      dangerouslyAllowBrowser: true,
-      buildRealtimeURL: () => new URL(url),
-      reconnect: true,
-      maxReconnectAttempts: 1_000,
-      reconnectInitialDelay: 50,
-      reconnectMaxDelay: 500,
-    }, { apiKey: key, baseURL: "https://openai.invalid/v1" });
-    this.#client.on("event", (event) => this.#hear(event));
-    this.#client.on("error", ({ message, error }) => {
-      if (error === undefined && !OF_LOST_CONNECTIONS.has(message)) this.#errors.push(message);
-    });
-    this.#client.on("close", (code, reason) => {
-      if (code !== DONE) this.#errors.push(`closed for good: ${code} ${reason}`);
-    });
-    this.#client.on("reconnecting", ({ closeCode }) => {
-      // Told of each attempt.
-      if (this.#isOpen) this.#reconnects[closeCode] = (this.#reconnects[closeCode] ?? 0) + 1;
-      this.#isOpen = false;
-      this.#isReady = false;
-      this.#active.clear();
+    this.#client = open(place, {
+      event: (event) => this.#hear(event),
+      error: (message) => {
+        if (!OF_LOST_CONNECTIONS.has(message)) this.#errors.push(message);
+      },
+      closed: (code, reason) => {
+        if (code !== DONE) this.#errors.push(`closed for good: ${code} ${reason}`);
+      },
+      lost: (code) => {
+        // Told of each attempt.
+        if (this.#isOpen) this.#reconnects[code] = (this.#reconnects[code] ?? 0) + 1;
+        this.#isOpen = false;
+        this.#isReady = false;
+        this.#active.clear();
+      },
     });
   }
 
@@ -137,7 +141,7 @@ class RunningConversation {
   async close(): Promise<Conversed> {
     // A hand-over that waits for the end of the last turn comes before the close, or not at all.
     await this.#until("the session is there", () => this.#isReady);
-    this.#client.close({ code: DONE, reason: "done" });
+    this.#client.close();
     return { transcript: this.#view.transcript, reconnects: this.#reconnects, errors: [...this.#errors] };
   }
 
