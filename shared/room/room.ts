@@ -199,11 +199,27 @@ export class Room {
     this.#fill().catch(this.#context.onError);
   }
 
-  /** Sends a passing frame to the members here: to all but one connection, or to one user's alone. */
-  broadcast(data: string, { except, to }: { except?: Pid; to?: string } = {}): void {
-    const frame: SendMessage = { type: "text", data };
+  /** The connections of a user that are in the room here. */
+  connectionsOf(userId: string): readonly Recipient[] {
+    const connections: Recipient[] = [];
     for (const { member, connection } of this.#seats.values()) {
-      if (member.pid !== except && (to === undefined || member.userId === to)) connection.send("ws.send", frame);
+      if (member.userId === userId) connections.push(connection);
+    }
+    return connections;
+  }
+
+  /** Sends a passing frame to all members here but one connection, or to some of their connections alone. */
+  broadcast(
+    data: string,
+    { except, only }: { except?: Pid | undefined; only?: readonly Recipient[] | undefined } = {},
+  ): void {
+    const frame: SendMessage = { type: "text", data };
+    if (only !== undefined) {
+      for (const connection of only) if (connection.pid !== except) connection.send("ws.send", frame);
+      return;
+    }
+    for (const { member, connection } of this.#seats.values()) {
+      if (member.pid !== except) connection.send("ws.send", frame);
     }
   }
 

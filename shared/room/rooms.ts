@@ -274,9 +274,8 @@ export class Rooms {
    * for it is not handed on.
    */
   broadcast(room: Room, userId: string, frame: string, options: { except?: Pid; to?: string } = {}): boolean {
-    const { to } = options;
-    if (!this.#passing.take(userId, frame.length, receiversIn(room, to))) return false;
-    room.broadcast(frame, options);
+    const { except, to } = options;
+    if (!this.#pass(room, userId, frame, to, except)) return false;
     this.#publish(roomTopic(room.id), { kind: "frame", user: userId, frame, ...(to !== undefined && { to }) });
     return true;
   }
@@ -484,8 +483,17 @@ export class Rooms {
   }
 
   #hearFrame(room: Room, { user = "", frame, to }: HintOf<"frame">): void {
-    if (!this.#passing.take(user, frame.length, receiversIn(room, to))) return;
-    room.broadcast(frame, to === undefined ? {} : { to });
+    this.#pass(room, user, frame, to);
+  }
+
+  /** Sends a passing frame to those who hear it here; false where that is more than its user may send. */
+  #pass(room: Room, userId: string, frame: string, to?: string, except?: Pid): boolean {
+    const only = to === undefined ? undefined : room.connectionsOf(to);
+    // What nobody here hears costs something too: it goes to the other isolates.
+    const receivers = only === undefined ? room.size : Math.max(1, only.length);
+    if (!this.#passing.take(userId, frame.length, receivers)) return false;
+    room.broadcast(frame, { except, only });
+    return true;
   }
 
   #hearRaw(id: string, { raw }: OpenRoom, { user = "", data, binary }: HintOf<"raw">): void {
@@ -545,10 +553,6 @@ export class Rooms {
     }
     return isClean;
   }
-}
-
-function receiversIn(room: Room, to: string | undefined): number {
-  return to === undefined ? room.size : 1;
 }
 
 function isEmpty({ room, raw }: OpenRoom): boolean {

@@ -3,7 +3,7 @@ import { install } from "@sinonjs/fake-timers";
 import { memoryBus } from "../../shared/bus/memory_bus.ts";
 import { PASSING_LIMITS, PassingBudget } from "../../shared/room/passing_budget.ts";
 import { memoryStore } from "../../shared/store/memory_store.ts";
-import { serveChat } from "../support/serve_chat.ts";
+import { serveChat, userId } from "../support/serve_chat.ts";
 import type { TestSocket } from "../support/socket.ts";
 
 const RAISED = { messagesPerSecond: 1e6, bytesPerSecond: 1e9, maxFrameBytes: 4 * 1024 * 1024 };
@@ -38,6 +38,30 @@ Deno.test("signals of a user are bounded by what they cost: size times those who
   first.sendJson({ type: "chat", body: "messages are bounded by the store", ref: "m" });
   while ((await first.nextJson()).ref !== "m");
   for (const client of [first, second, other, reader]) await client.close();
+});
+
+Deno.test("a signal to one user costs what all of his connections hear", async () => {
+  using _clock = frozenDate();
+  await using chat = serveChat({ sockets: RAISED });
+  await using sender = await chat.connect(1, "room=r");
+  const readers = [];
+  for (let n = 0; n < 4; n++) readers.push(await chat.connect(2, "room=r"));
+  const other = await chat.connect(3, "room=r");
+  const outcomes: string[] = [];
+  for (let n = 0; n < 10; n++) {
+    sender.sendJson({ type: "signal", data: LARGE, to: userId(2), ref: "signal" });
+    sender.sendJson({ type: "ping", ref: "ping" });
+    let frame = await sender.nextJson();
+    while (frame.ref === undefined) frame = await sender.nextJson();
+    outcomes.push(frame.type as string);
+    if (frame.type === "pong") { for (const reader of readers) await reader.nextOfType("signal"); }
+    else await sender.nextOfType("pong");
+  }
+  // Eight to four connections, as to a room of four.
+  assertEquals(outcomes, [...Array(8).fill("pong"), "error", "error"]);
+  other.sendJson({ type: "signal", data: "last" });
+  for (const reader of readers) assertEquals((await reader.nextOfType("signal")).data, "last");
+  for (const client of [other, ...readers]) await client.close();
 });
 
 Deno.test("a raw connection that sends more than may be sent to so many is closed 4429", async () => {
