@@ -71,7 +71,7 @@ function warmUpOf({ perSecond, members }: FanOutCase): Load {
 }
 
 /** For how long a quiet case goes on before it counts. */
-const SETTLE_MS = 15_000;
+const SETTLE_MS = 30_000;
 
 /**
  * Before a quiet case: by then the engine has compiled in the background what the warm-up had made hot, and has collected
