@@ -90,13 +90,14 @@ export interface DrainMessage extends Pick<Drain, "reason" | "graceMs"> {
 }
 
 /**
- * `ws.hand_over`, to a target that asked for it (`RelayOptions.handsOver`): the client has to go to another isolate. Call
- * `ready` when it may, within the grace of the drain; then it is closed in any case. Comes again where the drain is hurried.
+ * `ws.hand_over`, to a target that asked for it (`RelayOptions.handsOver`): the client has to go to another isolate, or to come
+ * back with a fresh token. Call `ready` when it may, within the grace of the drain; then it is closed in any case. Comes again
+ * where the drain is hurried.
  */
 export interface HandOverMessage {
   /** The connection. */
   readonly client_pid: Pid;
-  /** Why the isolate drains: its age, or what `beforeunload` says. */
+  /** Why the isolate drains: its age, or what `beforeunload` says; or `lifetime`, or `token_expiring`. */
   readonly reason: string;
   /** To be called once. */
   readonly ready: () => void;
@@ -128,6 +129,10 @@ export interface ConnectionContext {
 /** A client that has not opened its socket by then is not coming. */
 const OPEN_TIMEOUT_MS = 10_000;
 const TOKEN_WARNING_MS = 60_000;
+/** A token that lasted so long is handed over before it ends: who comes back with the same is not handed over again. */
+const LASTING_TOKEN_MS = 120_000;
+/** How long a target may take to hand over a connection whose token ends: its turn is to end first. */
+const TOKEN_GRACE_MS = 30_000;
 /** A client that refrained for so long is forgiven the frames that were refused before. */
 const RATE_FORGIVEN_MS = 10_000;
 const ERROR_FRAME_INTERVAL_MS = 1_000;
@@ -231,6 +236,10 @@ export class Connection {
 
   /** Not made for each connection, as most of them hold one for as long as they live. */
   static readonly #warn = (connection: Connection): void => connection.#warnOfExpiry();
+  static readonly #goBeforeExpiry = (connection: Connection): void => {
+    connection.#warnOfExpiry();
+    connection["ws.drain"]({ reason: "token_expiring", afterMs: 0, graceMs: TOKEN_GRACE_MS });
+  };
 
   /** What was sent and the client has not read yet. */
   get bufferedBytes(): number {
@@ -526,7 +535,9 @@ export class Connection {
     this.#timer = undefined;
     const leftMs = this.#tokenLeftMs;
     if (Number.isNaN(leftMs)) return;
-    this.#timer = this.#after(leftMs - TOKEN_WARNING_MS, Connection.#warn);
+    // A target that hands over has clients that know of no `refresh`: they come back with a fresh token, as to another isolate.
+    const goes = this.#asksTarget && leftMs > LASTING_TOKEN_MS;
+    this.#timer = this.#after(leftMs - TOKEN_WARNING_MS, goes ? Connection.#goBeforeExpiry : Connection.#warn);
   }
 
   /** How long its token lasts; NaN where it has none, or one that never ends. */

@@ -77,6 +77,51 @@ Deno.test("ws.control with another expires_at puts the end of the token off, and
   assertEquals(client.waiting, []);
 });
 
+Deno.test("a target that hands over is asked to 60 s before a token of more than two minutes ends, and the client goes 1012", async () => {
+  using clock = stopTime();
+  await using kernel = startKernel((_, request) =>
+    relayTo(target.pid, {
+      controlFrames: false,
+      handsOver: true,
+      metadata: { expires_at: at(Number(new URL(request.url).pathname.slice(1))) },
+    })
+  );
+  const target = kernel.spawnTarget();
+  const quick = await kernel.connect("/200000");
+  const busy = await kernel.connect("/200000");
+  for (const _ of [quick, busy]) await target.next("ws.join");
+  clock.tick(139_999);
+  await echoed(kernel, target, quick);
+  clock.tick(1);
+  clock.tick(1);
+  const asked: HandOverMessage[] = [await target.next("ws.hand_over"), await target.next("ws.hand_over")];
+  assertEquals(asked.map(({ reason }) => reason), ["token_expiring", "token_expiring"]);
+  asked[0]!.ready();
+  assertEquals((await target.next("ws.leave")).client_pid, asked[0]!.client_pid);
+  clock.tick(29_998);
+  assertEquals(kernel.processes.isAlive(asked[1]!.client_pid), true);
+  clock.tick(1);
+  for (const client of [quick, busy]) {
+    assertEquals(await client.closed, { code: 1012, reason: "hand_over: token_expiring" });
+    assertEquals(client.waiting, []);
+  }
+  assertEquals((await target.next("ws.leave")).reason, "hand_over");
+
+  // Back with the token that it had: it is served until that ends.
+  const again = await kernel.connect("/200000");
+  const short = await kernel.connect("/290000");
+  for (const _ of [again, short]) await target.next("ws.join");
+  clock.tick(29_999);
+  await echoed(kernel, target, again);
+  clock.tick(1);
+  assertEquals(await again.closed, { code: 4401, reason: "token_expired: The token has expired" });
+  clock.tick(89_999);
+  await echoed(kernel, target, short);
+  clock.tick(1);
+  assertEquals((await short.closed).code, 4401);
+  assert(!target.heard.slice(-4).some(({ topic }) => topic === "ws.hand_over"), "nobody is handed over in a loop");
+});
+
 Deno.test("an expires_at beyond what a timer holds, or that is no date, ends nothing", async () => {
   using clock = stopTime();
   const dates = ["2099-01-01T00:00:00Z", "soon", 17];
