@@ -21,6 +21,8 @@ export const RENEW_EVERY_MS = 20_000;
 export const MAX_HELD_MS = 2_000;
 /** How long an upstream that is let go of may take to say what its last responses have used, in milliseconds. */
 export const MAX_PARTING_MS = 5_000;
+/** How many responses that were asked for and have not begun are told apart. */
+const MAX_ASKED = 16;
 /** When the last usage of a session is tried to be stored again, in milliseconds. */
 const RETRY_MS = [100, 400, 1_500, 5_000];
 
@@ -30,8 +32,8 @@ const RETRY_MS = [100, 400, 1_500, 5_000];
  * he may is refused another (4429). Where the store is out of reach nobody begins (1013), and sessions end once their
  * leases have run out.
  *
- * Usage is stored as soon as the upstream tells of it, whoever is still there to hear that: a response that is under way when
- * its client leaves is cancelled, and the upstream is heard out. A client is told of the end of a response once its usage is
+ * Usage is stored as soon as the upstream tells of it, whoever is still there to hear that: a response that is under way, or
+ * was asked for, when its client leaves is cancelled, and the upstream is heard out. A client is told of the end of a response once its usage is
  * stored, or after `MAX_HELD_MS`. What could not be stored waits, in order, for the next call that gets through; it is lost
  * with the isolate.
  */
@@ -167,11 +169,20 @@ class MeteredSession implements Stage {
     "response.created",
     "input_audio_buffer.committed",
     "conversation.item.input_audio_transcription.failed",
+    "error",
   ]);
   readonly lease: SessionLease;
   readonly #meter: MeterOfSession;
   readonly #model: string;
   #transcriptionModel = "";
+  /** Whether the upstream has shown that it is there. */
+  #isThere = false;
+  /** Whether OpenAI answers what is said without being asked to. */
+  #answersByItself = false;
+  /** The responses that were asked for and have not begun, the oldest first: the ids of what asked, if they have any. */
+  #asked: unknown[] = [];
+  /** Reaches the upstream once it is about to be closed. */
+  #sendAtLast: ((event: RealtimeEvent) => void) | undefined;
   /** The responses that are under way, and the items that are being transcribed: what they use is still to be told. */
   readonly #responses = new Set<unknown>();
   readonly #transcribed = new Set<unknown>();
@@ -206,13 +217,19 @@ class MeteredSession implements Stage {
     switch (event.type) {
       case "session.created":
       case "session.updated":
+        this.#isThere = true;
         this.#transcriptionModel = transcriptionModelOf(event) ?? this.#transcriptionModel;
+        this.#answersByItself = answersByItself(event);
         break;
       case "response.created":
-        this.#responses.add(responseIdOf(event));
+        this.#begun(responseIdOf(event));
         break;
       case "input_audio_buffer.committed":
         if (this.#transcriptionModel !== "") this.#transcribed.add(event.item_id);
+        if (this.#answersByItself && this.#asked.length === 0) this.#asked.push(undefined);
+        break;
+      case "error":
+        this.#refused(event);
         break;
       default:
         this.#ended(event);
@@ -224,7 +241,13 @@ class MeteredSession implements Stage {
     return recording === undefined ? event : recording.then(() => this.#told(event, output));
   }
 
+  asked({ event_id: id }: RealtimeEvent): void {
+    if (this.#asked.length < MAX_ASKED) this.#asked.push(id);
+  }
+
   upstreamLost(): void {
+    this.#isThere = false;
+    this.#asked = [];
     this.#responses.clear();
     this.#transcribed.clear();
     this.#onHeard?.();
@@ -232,7 +255,9 @@ class MeteredSession implements Stage {
   }
 
   parting(send: (event: RealtimeEvent) => void): Promise<void> | undefined {
-    for (const id of this.#responses) send({ type: "response.cancel", response_id: id });
+    this.#isThere = true;
+    this.#sendAtLast = send;
+    for (const id of this.#responses) send(cancel(id));
     return this.#heardAll();
   }
 
@@ -252,6 +277,22 @@ class MeteredSession implements Stage {
     else this.#timer ??= setTimeout(() => this.#stop(code), MAX_HELD_MS);
   }
 
+  #begun(id: unknown): void {
+    this.#asked.shift();
+    this.#responses.add(id);
+    this.#sendAtLast?.(cancel(id));
+  }
+
+  /** Of what has no id only one refusal is known for sure to answer a request for a response. */
+  #refused({ error }: RealtimeEvent): void {
+    const { event_id: id, code } = (error ?? {}) as { event_id?: unknown; code?: unknown };
+    if (id == null && code !== "conversation_already_has_active_response") return;
+    const at = this.#asked.indexOf(id ?? undefined);
+    if (at === -1) return;
+    this.#asked.splice(at, 1);
+    if (this.#owes === 0) this.#onHeard?.();
+  }
+
   #ended(event: RealtimeEvent): void {
     const usage = usageOf(event, { response: this.#model, transcription: this.#transcriptionModel });
     if (usage !== undefined) this.#recording.set(endOf(event), this.#meter.record(this, usage));
@@ -268,7 +309,8 @@ class MeteredSession implements Stage {
   }
 
   get #owes(): number {
-    return this.#responses.size + this.#transcribed.size;
+    // An upstream that never was there has nothing to tell.
+    return this.#responses.size + this.#transcribed.size + (this.#isThere ? this.#asked.length : 0);
   }
 
   /** Settles once the upstream has told what all has used, or may take no longer; `undefined` where it has. */
@@ -299,6 +341,18 @@ const MESSAGES: Partial<Record<ErrorCode, string>> = {
   budget_exceeded: "The budget of this day is used up; the next begins at 00:00 UTC",
   too_many_sessions: "There are as many sessions as one user may have at once",
 };
+
+function cancel(response_id: unknown): RealtimeEvent {
+  return { type: "response.cancel", response_id };
+}
+
+function answersByItself({ session }: RealtimeEvent): boolean {
+  const { audio } = (session ?? {}) as {
+    audio?: { input?: { turn_detection?: { create_response?: unknown } | null } };
+  };
+  const detection = audio?.input?.turn_detection;
+  return detection != null && detection.create_response !== false;
+}
 
 function transcriptionModelOf({ session }: RealtimeEvent): string | undefined {
   const { audio } = (session ?? {}) as { audio?: { input?: { transcription?: { model?: unknown } | null } } };

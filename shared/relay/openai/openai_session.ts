@@ -152,7 +152,13 @@ export class OpenAiSession implements Interceptor {
           return recorder.fromClient(event, ofRecorder);
         },
       }],
-    ], { ...lane, exit: (frame) => this.#ends?.toUpstream(frame.text) });
+    ], {
+      ...lane,
+      exit: (frame) => {
+        if (frame.type === "response.create") this.#asked(frame.event);
+        this.#ends?.toUpstream(frame.text);
+      },
+    });
     this.#down = new StageLane([
       ...recorder === undefined ? [] : [{
         wants: (type: string) => recorder.holds(type),
@@ -318,6 +324,10 @@ export class OpenAiSession implements Interceptor {
 
   #arrived(frame: EventFrame): void {
     for (const stage of this.#listeners) if (stage.arrivals?.has(frame.type)) stage.arrived!(frame.event);
+  }
+
+  #asked(create: RealtimeEvent): void {
+    for (const stage of this.#options.stages) stage.asked?.(create);
   }
 
   /** An upstream whose session is over has something to say. */
@@ -520,7 +530,10 @@ export class OpenAiSession implements Interceptor {
     recorder.goOn(due);
     this.#phase = "live";
     for (const event of repeated) this.#repeat(event);
-    for (const { create } of due) this.#send(create);
+    for (const { create } of due) {
+      this.#asked(create);
+      this.#send(create);
+    }
     this.#rebuiltAll.resolve();
     this.#rebuiltAll = Promise.withResolvers();
   }

@@ -74,6 +74,8 @@ export interface Stage {
    * of them sees the event; and also once the client is gone, while the upstream is kept.
    */
   arrived?(event: RealtimeEvent): void;
+  /** A `response.create` has gone upstream, whoever it is of: the client, a stage, or who asks for it again after a rebuild. */
+  asked?(create: RealtimeEvent): void;
   /** The upstream broke off, and what was under way there is lost. */
   upstreamLost?(): void;
   /**

@@ -13,7 +13,7 @@ import type { RealtimeEvent } from "../../../shared/relay/openai/stage.ts";
 import { DEFAULT_WEIGHTS } from "../../../shared/relay/openai/usage.ts";
 import type { UsageLimits, UsageStore } from "../../../shared/relay/openai/usage_store.ts";
 import { Log } from "../../../shared/telemetry/log.ts";
-import { driveStage } from "./drive_stage.ts";
+import { type DrivenStage, driveStage } from "./drive_stage.ts";
 
 const NO_LIMITS: UsageLimits = { dailyBudget: null, maxSessions: null };
 
@@ -349,6 +349,56 @@ Deno.test("metering: an upstream that is let go of is told to stop, and heard un
   await heard;
   assertEquals(stage.parting?.(() => {}), undefined);
   await stage.close?.();
+});
+
+const SPOKEN_TO = { audio: { input: { turn_detection: { type: "server_vad" } } } };
+
+for (
+  const [name, ask] of [
+    ["was asked for", ({ stage }: DrivenStage) => stage.asked?.({ type: "response.create" })],
+    ["OpenAI was to begin by itself", ({ stage }: DrivenStage) => {
+      stage.arrived?.({ type: "session.updated", session: SPOKEN_TO });
+      stage.arrived?.({ type: "input_audio_buffer.committed", item_id: "item_1" });
+    }],
+  ] as const
+) {
+  Deno.test(`metering: a response that ${name} is cancelled once it begins behind its client`, async () => {
+    using clock = fakeTime();
+    const store = memoryUsageStore();
+    const { meter } = createMeter({ store });
+    const session = await startSession(meter);
+    const { stage } = session;
+    stage.arrived?.({ type: "session.created", session: {} });
+    ask(session);
+    const sent: RealtimeEvent[] = [];
+    const closing = stage.close?.();
+    const heard = stage.parting?.((event) => sent.push(event));
+    assertEquals(sent, []);
+    stage.arrived?.({ type: "response.created", response: { id: "resp_1" } });
+    assertEquals(sent, [{ type: "response.cancel", response_id: "resp_1" }]);
+    stage.arrived?.(done(3));
+    await heard;
+    await closing;
+    assertEquals([store.records.size, clock.countTimers()], [1, 0]);
+  });
+}
+
+Deno.test("metering: what was refused, lost, or asked of nobody is not waited for", async () => {
+  using clock = fakeTime();
+  const { meter } = createMeter();
+  const [refused, lost, early] = [await startSession(meter), await startSession(meter), await startSession(meter)];
+  for (const { stage } of [refused, lost]) stage.arrived?.({ type: "session.created", session: {} });
+  for (const { stage } of [refused, lost, early]) stage.asked?.({ type: "response.create", event_id: "mine" });
+  refused.stage.asked?.({ type: "response.create" });
+  refused.stage.arrived?.({ type: "error", error: { code: "invalid_value", event_id: "mine" } });
+  refused.stage.arrived?.({ type: "error", error: { code: "invalid_value", event_id: null } });
+  assert(refused.stage.parting?.(() => {}) !== undefined, "the one without an id is not refused by that");
+  const isActive = "conversation_already_has_active_response";
+  refused.stage.arrived?.({ type: "error", error: { code: isActive, event_id: null } });
+  lost.stage.upstreamLost?.();
+  for (const { stage } of [refused, lost]) assertEquals(stage.parting?.(() => {}), undefined);
+  for (const { stage } of [refused, lost, early]) await stage.close?.();
+  assertEquals(clock.countTimers(), 0);
 });
 
 Deno.test("metering: an upstream that says nothing more, or is gone, is not waited for", async () => {

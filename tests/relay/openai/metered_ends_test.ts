@@ -47,6 +47,26 @@ for (
   });
 }
 
+Deno.test("metering: an answer that had not begun when its client left is cancelled, and counted", async () => {
+  await using openAi = await startOpenAiRealtime();
+  const usage = memoryUsageStore();
+  await using relay = startOpenAiRelay(openAi, { stages: [meterOf(usage).createStage] });
+  await using client = await relay.talk("");
+  client.send({ type: "session.update", session: TEXT });
+  client.say("count to 60 and wait");
+  await client.next("conversation.item.done");
+  const upstream = openAi.sessions[0]!;
+  upstream.stall();
+  client.send({ type: "response.create" });
+  await eventually("it is asked for", () => upstream.received.some(({ type }) => type === "response.create"));
+  client.socket.socket.close(1000);
+  await client.socket.closed;
+  upstream.resume();
+  await isStored(usage);
+  await upstream.closed;
+  assertEquals(upstream.received.at(-1)?.type, "response.cancel");
+});
+
 Deno.test("metering: an answer is counted whose conversation another connection takes over in the middle", async () => {
   await using openAi = await startOpenAiRealtime();
   const usage = memoryUsageStore();
