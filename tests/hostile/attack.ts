@@ -7,6 +7,8 @@ export interface Attack {
   readonly against: readonly FunctionName[];
   /** How many times it is done at once. */
   readonly tries: number;
+  /** Takes too long for the gate. */
+  readonly isLong?: boolean;
   /**
    * Does it. Settles once it is over and the attacker has gone; gives what it came to for him, in a few words. Rejects where
    * he came to what he must not.

@@ -13,7 +13,7 @@ for (const name of FUNCTIONS) {
     await using target = await startTarget(name);
     using bystander = await startBystander(target);
     const { connections, processes } = await target.health();
-    for (const attack of ATTACKS.filter(({ against }) => against.includes(name))) {
+    for (const attack of ATTACKS.filter(({ against, isLong = false }) => against.includes(name) && !isLong)) {
       await t.step(attack.name, async () => {
         await target.takePeakBytes();
         await attack.run(target, attack.tries);
