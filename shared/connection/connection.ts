@@ -10,6 +10,7 @@ import { parseDurationMs } from "./duration.ts";
 import { RateLimiter } from "./rate_limiter.ts";
 import { MESSAGE_TOPIC, type Metadata, type Relay } from "./relay_to.ts";
 import type { Places } from "./places.ts";
+import { onceGone } from "./once_gone.ts";
 import { ReadPace } from "./read_pace.ts";
 import type { ResolvedSocketOptions } from "./socket_options.ts";
 import type { Timer, Timers } from "./timers.ts";
@@ -409,7 +410,7 @@ export class Connection {
   #closed({ code, reason }: CloseEvent): void {
     if (this.#ended) return;
     if (code === 1006 || code === 0) return this.#lost();
-    this.#context.counters.closed(code);
+    this.#context.counters.closedByClient(code);
     if (!this.#controlFrames) this.#closedBy = { code, reason };
     this.#end("closed");
   }
@@ -597,9 +598,10 @@ export class Connection {
       const held = buffers.closing(() => places.leave(userId));
       return closeOnceRead(this.#socket, { code, reason, patience, timers, held });
     }
+    if (this.#isOpen) onceGone(this.#socket, () => places.leave(userId), timers);
+    else places.leave(userId);
     if (SENT_TOO_MUCH.has(leaveReason)) closeOnceQuiet(this.#socket, code, reason, patience);
     else closeSocket(this.#socket, code, reason);
-    places.leave(userId);
   }
 
   /** Of a socket that is closed already: `unread` was the last that was known of what its client had yet to read. */

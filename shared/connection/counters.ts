@@ -1,3 +1,4 @@
+import { CLOSE_CODES } from "../protocol/codes.ts";
 import { counter, type MetricFamily } from "../telemetry/metrics.ts";
 
 /** What an isolate's connections have done since its boot: shown by `/health` and `/metrics`. */
@@ -9,15 +10,24 @@ export class Counters {
   /** Connections that were told to go to another isolate. */
   handed_over = 0;
   readonly #refusals = new Map<string, number>();
-  readonly #closes = new Map<number, number>();
+  readonly #closes = new Map<number | "other", number>();
 
   /** Counts a refusal by its error code, of a request, a frame or a whole connection. */
   refused(code: string): void {
     this.#refusals.set(code, (this.#refusals.get(code) ?? 0) + 1);
   }
 
-  /** Counts the end of a socket by the close code that either side gave; 1006 without one. */
+  /** Counts the end of a socket by the close code that it was given from here; 1006 without one. */
   closed(code: number): void {
+    this.#countClose(code);
+  }
+
+  /** Counts the end of a socket by its client's close code; one that is none of ours is `other`, as there are thousands. */
+  closedByClient(code: number): void {
+    this.#countClose(Object.hasOwn(CLOSE_CODES, code) ? code : "other");
+  }
+
+  #countClose(code: number | "other"): void {
     this.#closes.set(code, (this.#closes.get(code) ?? 0) + 1);
   }
 

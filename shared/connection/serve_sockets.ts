@@ -17,6 +17,7 @@ import { Connection, type ConnectionContext, type LeaveMessage } from "./connect
 import { Counters } from "./counters.ts";
 import { corsHeaders, preflight } from "./cors.ts";
 import { normalizeOffer } from "./normalize_offer.ts";
+import { onceGone } from "./once_gone.ts";
 import { Places } from "./places.ts";
 import { type Refusal, refusalOf, refuse } from "./refuse.ts";
 import { CONTROL_FRAMES_HEADER, parseRelay, type Relay, RELAY_HEADER } from "./relay_to.ts";
@@ -40,6 +41,11 @@ export interface SocketContext {
   readonly buffers: BufferBudget;
   /** What a connection may send. */
   readonly limits: ConnectionLimits;
+  /**
+   * The refusal of a user who has all the connections that he may have here; `undefined` where he may have another. For a
+   * handler that is to do much before it knows where a connection goes: who is refused then costs no more than that.
+   */
+  refusalFor(userId: string): Response | undefined;
 }
 
 /** Answers a request for a socket: `relayTo` a process, or `refuse`. */
@@ -91,6 +97,12 @@ export function serveSockets(
   return (request) => server.respond(request);
 }
 
+/**
+ * Refused clients that are given a socket to be told why, at a time; those beyond them get the answer by HTTP, which a page
+ * cannot read. Who is refused may keep his connection for as long as he likes, and needs no account for it.
+ */
+const MAX_REFUSED_SOCKETS = 500;
+
 class SocketServer {
   readonly #handler: SocketHandler;
   readonly #serve: ServeOptions;
@@ -101,6 +113,8 @@ class SocketServer {
   readonly #connections = new Set<Connection>();
   /** Requests whose handler is still at work: they will be connections, so they count as such. */
   #handshakes = 0;
+  /** Sockets of refused clients that the runtime still holds. */
+  #refused = 0;
 
   constructor(handler: SocketHandler, serve: ServeOptions) {
     this.#handler = handler;
@@ -120,7 +134,12 @@ class SocketServer {
       timers,
       ended: (connection, reason) => this.#forget(connection, reason),
     };
-    this.#socketContext = { isolate, limits: connectionLimits(this.#options), buffers: this.#context.buffers };
+    this.#socketContext = {
+      isolate,
+      buffers: this.#context.buffers,
+      limits: connectionLimits(this.#options),
+      refusalFor: (userId) => this.#refusalFor(userId),
+    };
     isolate.onDrain(({ reason, windowMs, graceMs }) => {
       this.#log.info("isolate.draining", { reason, age_ms: isolate.ageMs, connections: this.#connections.size });
       for (const { pid } of this.#connections) {
@@ -190,10 +209,10 @@ class SocketServer {
       return this.#refuseSocket(request, refuse(DRAINING));
     }
     const { user_id: userId } = relay.metadata;
-    if (typeof userId === "string" && this.#context.places.isFullFor(userId)) {
+    const refusal = typeof userId === "string" ? this.#refusalFor(userId) : undefined;
+    if (refusal !== undefined) {
       this.#releaseTarget(relay, "too_many_connections");
-      const message = `A user may have ${this.#options.maxConnectionsPerUser} connections here`;
-      return this.#refuseSocket(request, refuse({ code: "too_many_connections", message }));
+      return this.#refuseSocket(request, refusal);
     }
     const offered = request.headers.get("sec-websocket-protocol");
     const wanted = response.headers.get("sec-websocket-protocol");
@@ -209,6 +228,12 @@ class SocketServer {
     this.#context.counters.connections_opened++;
     this.#log.debug("connection.opened", { request_id: requestId(request), pid: connection.pid, user_id: userId });
     return upgraded.response;
+  }
+
+  #refusalFor(userId: string): Response | undefined {
+    if (!this.#context.places.isFullFor(userId)) return undefined;
+    const message = `A user may have ${this.#options.maxConnectionsPerUser} connections here`;
+    return refuse({ code: "too_many_connections", message });
   }
 
   /**
@@ -232,13 +257,16 @@ class SocketServer {
   }
 
   async #refuseSocket(request: Request, response: Response): Promise<Response> {
-    const refusal = await refusalOf(response);
+    const refusal = await refusalOf(response.clone());
     const { code, message, closeCode } = refusal;
     this.#context.counters.refused(code);
     this.#log.info("connection.refused", { request_id: requestId(request), code, message, close_code: closeCode });
+    if (this.#refused >= MAX_REFUSED_SOCKETS) return response;
     const protocol = selectProtocol(request.headers.get("sec-websocket-protocol"));
     const upgraded = this.#upgradeSocket(request, protocol);
     if (upgraded === undefined) return response;
+    this.#refused++;
+    onceGone(upgraded.socket, () => this.#refused--);
     this.#context.counters.closed(closeCode);
     const error: ErrorFrame = { type: "error", code, message };
     const frame = this.#serve.refusalFrame === undefined ? error : this.#serve.refusalFrame(request, error);

@@ -34,12 +34,14 @@ export function createRelay(options: RelayOptions): SocketHandler {
   const { authenticator, missing = {}, limits, processes = defaultProcesses, metrics = new RelayMetrics() } = options;
   const upstreams = new Map(options.upstreams.map((upstream) => [upstream.name, upstream]));
 
-  return async (request, { isolate, buffers }) => {
+  return async (request, { isolate, buffers, refusalFor }) => {
     const token = findRelayToken(request);
     const identity = token === undefined
       ? await authenticator.authenticate(request)
       : await authenticator.verify(token);
     if (!identity.ok) return refuse(identity.error);
+    const refusal = refusalFor(identity.value.userId);
+    if (refusal !== undefined) return refusal;
 
     const { pathname, searchParams } = new URL(request.url);
     const [, name = "", path = ""] = /^\/[^/]+\/([^/]+)(\/.*)?$/.exec(pathname) ?? [];

@@ -81,12 +81,15 @@ export function createChat(options: ChatOptions): Chat {
   const context: ChatContext = { store, rooms, processes, isolate, authenticator, createRooms, timers, onError };
 
   return {
-    handle: async (request, { limits }) => {
+    handle: async (request, { limits, refusalFor }) => {
       const asked = readChatRequest(new URL(request.url));
       if (!asked.ok) return refuse(asked.error);
       const auth = await authenticator.authenticate(request);
       if (!auth.ok) return refuse(auth.error);
       const identity = auth.value;
+      // Before the database is asked, and a room perhaps made.
+      const refusal = refusalFor(identity.userId);
+      if (refusal !== undefined) return refusal;
       try {
         const { room, raw } = asked.value;
         if (room !== undefined && !rooms.makePlace([room])) return refuse(NO_PLACE);

@@ -1,8 +1,9 @@
 import { assertEquals, assertRejects } from "@std/assert";
 import { install } from "@sinonjs/fake-timers";
-import { relayTo } from "../../shared/connection/mod.ts";
+import { type ClientMessage, refuse, relayTo } from "../../shared/connection/mod.ts";
+import type { Processes } from "../../shared/process/mod.ts";
 import { eventually } from "../support/eventually.ts";
-import { encodeFrame, type RawSocket, TEXT } from "../support/raw_socket.ts";
+import { CLOSE, encodeFrame, RawSocket, TEXT } from "../support/raw_socket.ts";
 import { openSocket } from "../support/socket.ts";
 import { echoing, startKernel } from "./kernel.ts";
 
@@ -220,6 +221,56 @@ Deno.test("a user takes maxConnectionsPerUser; the next closes 4429 and its targ
   await kernel.idle(1);
 });
 
+Deno.test("a user keeps the place of a connection that was closed until its client has heard of it", async () => {
+  await using kernel = startKernel(
+    ({ processes }, request) =>
+      relayTo(processes.spawn(closing(processes)), { metadata: { user_id: new URL(request.url).pathname.slice(1) } }),
+    { maxConnectionsPerUser: 2 },
+  );
+  const connectAndBeClosed = async () => {
+    const raw = await kernel.connectRaw("/ada");
+    await raw.sendFrame(TEXT, "close it");
+    assertEquals((await raw.nextClose())?.code, 4700);
+    return raw;
+  };
+  const silent = [await connectAndBeClosed(), await connectAndBeClosed()];
+  assertEquals((await kernel.health()).connections, 0);
+  assertEquals((await (await kernel.connect("/ada")).closed).code, 4429);
+  // One answers the close frame, the other one goes.
+  await silent[0]!.sendFrame(CLOSE, new Uint8Array([0x12, 0x5c]));
+  silent[1]![Symbol.dispose]();
+  await eventually("both places are free", async () => {
+    const clients = [await kernel.connect("/ada"), await kernel.connect("/ada")];
+    const codes = clients.map((client) => {
+      client.send("close it");
+      return client.closed;
+    });
+    return (await Promise.all(codes)).every(({ code }) => code === 4700);
+  });
+  silent[0]![Symbol.dispose]();
+});
+
+Deno.test("five hundred refused clients may stay; those beyond them are answered by HTTP until one goes", async () => {
+  await using kernel = startKernel(() => refuse({ code: "unauthorized", message: "No" }));
+  const silent = await Promise.all(Array.from({ length: 500 }, async () => {
+    const raw = await kernel.connectRaw();
+    assertEquals((await raw.nextFrame())?.opcode, TEXT);
+    return raw;
+  }));
+  using beyond = await RawSocket.connect(kernel.host);
+  const { status, body } = await beyond.handshake();
+  assertEquals([status, JSON.parse(body).code], [401, "unauthorized"]);
+  const polite = silent.pop()!;
+  assertEquals((await polite.nextClose())?.code, 4401);
+  await polite.sendFrame(CLOSE, new Uint8Array([0x11, 0x31]));
+  polite[Symbol.dispose]();
+  await eventually("one is told on a socket again", async () => {
+    using raw = await RawSocket.connect(kernel.host);
+    return (await raw.handshake()).status === 101;
+  });
+  for (const raw of silent) raw[Symbol.dispose]();
+});
+
 Deno.test("connections that race for the last place of a user get one between them", async () => {
   await using kernel = startKernel(async ({ processes }) => {
     await Promise.resolve();
@@ -253,3 +304,12 @@ Deno.test("a client that is in the middle of sending hears why it is closed; one
     for (let i = 0; i < 5_000; i++) await endless.write(more);
   });
 });
+
+/** A process that closes whoever sends it a frame. */
+function closing(processes: Processes) {
+  return {
+    "ws.message": ({ client_pid }: ClientMessage) => {
+      processes.send(client_pid, "ws.close", { code: 4700, reason: "as you wish" });
+    },
+  };
+}

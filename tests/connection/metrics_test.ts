@@ -59,6 +59,14 @@ Deno.test("GET /metrics tells in OpenMetrics what connections did, and what the 
   assertEquals(valueOf(families, "refusals", { code: "too_large" }), 1);
   assertEquals(["1000", "1006", "1009"].map((code) => valueOf(families, "closes", { code })), [1, 1, 1]);
 
+  for (const code of [3000, 4321, 4999]) (await kernel.connect()).socket.close(code);
+  const labels = (families: Awaited<ReturnType<typeof readMetrics>>) =>
+    families.get("edge_sockets_closes")?.samples.map(({ labels: { code } }) => code).toSorted();
+  await eventually("a client's own codes are one series", async () => {
+    const families = await readMetrics(kernel);
+    return valueOf(families, "closes", { code: "other" }) === 3 && labels(families)?.length === 4;
+  });
+
   kernel.isolate.drain("wall_clock");
   const draining = await readMetrics(kernel);
   assertEquals([valueOf(draining, "isolate_draining"), valueOf(draining, "hand_overs")], [1, 2]);
@@ -68,7 +76,11 @@ Deno.test("GET /metrics tells in OpenMetrics what connections did, and what the 
   const [drained, gone] = kernel.lines.filter(({ event }) => `${event}`.startsWith("isolate."));
   assertEquals([drained!.event, drained!.reason, drained!.connections], ["isolate.draining", "wall_clock", 2]);
   const { messages_in, closed } = gone!.counters as { messages_in: number; closed: Record<string, number> };
-  assertEquals([gone!.event, messages_in, closed], ["isolate.gone", 1, { 1000: 3, 1006: 1, 1009: 1 }]);
+  assertEquals([gone!.event, messages_in, closed], [
+    "isolate.gone",
+    1,
+    { 1000: 3, 1006: 1, 1009: 1, other: 3 },
+  ]);
 });
 
 Deno.test("with LOG_LEVEL=debug a connection can be followed by its request id", async () => {

@@ -1,6 +1,7 @@
 import { assertEquals, assertRejects } from "@std/assert";
 import { install } from "@sinonjs/fake-timers";
 import { memoryStore } from "../../shared/store/memory_store.ts";
+import type { Store } from "../../shared/store/store.ts";
 import { eventually } from "../support/eventually.ts";
 import { inProcessChat, type StandInSocket } from "../support/in_process_chat.ts";
 import { serveChat, type ServedChat, userId } from "../support/serve_chat.ts";
@@ -75,6 +76,27 @@ Deno.test("what many connections of a user have looked up at once is one call, a
   await eventually("all are told", () => clients.every(({ frames }) => frames === 2));
   assertEquals(calls, 2);
   chat.close();
+});
+
+Deno.test("who has all the connections that he may have makes no room, and asks the database nothing", async () => {
+  const store = memoryStore();
+  const joined: string[] = [];
+  const join: Store["join"] = (user, room, options) => {
+    joined.push(room);
+    return store.join(user, room, options);
+  };
+  await using chat = serveChat({ store: { ...store, join }, sockets: { maxConnectionsPerUser: 1 } });
+  const client = await chat.connect(1);
+  const refused = await chat.connect(1, "room=new");
+  assertEquals(refused.first.code, "too_many_connections");
+  assertEquals((await refused.closed).code, 4429);
+  assertEquals(joined, []);
+  await client.close();
+  await eventually("there is a place again", async () => {
+    await using client = await chat.connect(1, "room=new");
+    return client.first.type === "connection";
+  });
+  assertEquals(joined, ["new"]);
 });
 
 Deno.test("a connection joins 2,000 rooms and no more, until it leaves one", async () => {

@@ -92,6 +92,7 @@ export function inProcessChat({ store, bus = memoryBus() }: InProcessChatOptions
       const response = await chat.handle(request, {
         isolate,
         limits: connectionLimits(options),
+        refusalFor: () => undefined,
         buffers: context.buffers,
       });
       const header = response.headers.get(RELAY_HEADER);
