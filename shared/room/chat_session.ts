@@ -12,6 +12,7 @@ import { parseChatFrame, type ParsedFrame, refOf } from "./parse_chat_frame.ts";
 import type { Room } from "./room.ts";
 import type { Rooms, UserConnection } from "./rooms.ts";
 import { type RoomsOwner, SessionRooms } from "./session_rooms.ts";
+import { UnreadNews } from "./unread_news.ts";
 
 /** What all chat sessions of an isolate share. */
 export interface ChatContext {
@@ -76,6 +77,7 @@ export class ChatSession implements UserConnection, RoomsOwner {
   #writes = 0;
   #reads = 0;
   #unknownRooms = 0;
+  #unread: UnreadNews | undefined;
   /** How often all rooms of its user were looked up for it, in the minute of the clock in which that was last. */
   #looks = 0;
   #looksMinute = 0;
@@ -247,16 +249,25 @@ export class ChatSession implements UserConnection, RoomsOwner {
   }
 
   #markRead(frame: ChatClientFrameOf<"mark_read">): void {
-    this.#write(frame, { kind: "read", actor: this.#sender, message_id: frame.message_id }, async ({ room, event }) => {
-      const { store, rooms } = this.#context;
-      for (const scope of [room, undefined]) {
-        const count = await store.unread(this.#sender.id, scope);
-        if (!count.ok) continue;
-        const text = unreadFrame(count.value, scope);
-        // Where nothing was new, the others have been told.
-        if (event === undefined) this.#sendText(text);
-        else rooms.sendToUser(this.#sender.id, text);
-      }
+    this.#write(frame, { kind: "read", actor: this.#sender, message_id: frame.message_id }, ({ room, event }) => {
+      // Where nothing was new, the others have been told.
+      (this.#unread ??= this.#newUnread()).marked(room, event !== undefined);
+    });
+  }
+
+  #newUnread(): UnreadNews {
+    const { store, rooms } = this.#context;
+    return new UnreadNews({
+      count: async (room) => {
+        const count = await store.unread(this.#sender.id, room);
+        return count.ok ? count.value : undefined;
+      },
+      tell: (count, room, toAll) => {
+        const text = unreadFrame(count, room);
+        if (toAll) rooms.sendToUser(this.#sender.id, text);
+        else this.#sendText(text);
+      },
+      failed: (error) => this.#failed(error, {}),
     });
   }
 
@@ -406,7 +417,7 @@ export class ChatSession implements UserConnection, RoomsOwner {
   }
 
   /** Writes without waiting, so that what the client sends next goes in the same call; the answer is an `ack`. */
-  #write(frame: object, write: Write, then?: (written: Written) => Promise<void>): void {
+  #write(frame: object, write: Write, then?: (written: Written) => void): void {
     if (this.#writes >= MAX_WRITES_UNDER_WAY) {
       return this.#refuse({ code: "overloaded", message: "Too many writes are under way: try again" }, frame);
     }
@@ -415,12 +426,12 @@ export class ChatSession implements UserConnection, RoomsOwner {
   }
 
   /** Never rejects. */
-  async #store(frame: object, write: Write, then: ((written: Written) => Promise<void>) | undefined): Promise<void> {
+  async #store(frame: object, write: Write, then: ((written: Written) => void) | undefined): Promise<void> {
     try {
       const [written] = await this.#context.store.post([write]);
       if (!written!.ok) return this.#refuse(written!.error, frame);
       this.#acknowledge(written!.value, frame, write.kind);
-      if (then !== undefined) await then(written!.value);
+      then?.(written!.value);
     } catch (error) {
       this.#failed(error, frame);
     } finally {
