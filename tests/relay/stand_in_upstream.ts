@@ -89,6 +89,7 @@ export function startRawUpstream(
 ): RawUpstream {
   const listener = Deno.listen({ hostname: "127.0.0.1", port: 0 });
   const connections: Deno.TcpConn[] = [];
+  let isDisposed = false;
   const accept = async () => {
     for await (const connection of listener) {
       connections.push(connection);
@@ -96,7 +97,9 @@ export function startRawUpstream(
       connection.read(buffer).then(
         (read) => serveConnection(connection, new TextDecoder().decode(buffer.subarray(0, read ?? 0))),
         () => {}, // The relay gave up before it had sent its request.
-      );
+      ).catch((error) => {
+        if (!isDisposed) throw error;
+      });
     }
   };
   accept();
@@ -104,6 +107,7 @@ export function startRawUpstream(
     socketUrl: `ws://127.0.0.1:${listener.addr.port}`,
     connections,
     [Symbol.dispose]() {
+      isDisposed = true;
       listener.close();
       for (const connection of connections) {
         try {
