@@ -193,7 +193,7 @@ export class OpenAiSession implements Interceptor {
 
   #hear(data: FrameData): void {
     let frame = typeof data === "string" ? EventFrame.ofServer(data) : undefined;
-    if (frame?.type === "error") frame = EventFrame.ofServer(this.#options.redact(frame.text));
+    if (frame?.type === "error") frame = this.#redacted(frame);
     if (frame === undefined) return this.#ends?.toClient(data);
     this.#arrived(frame);
     if (frame.type === AUDIO_DELTA) this.#recorder?.measureAudio(frame.text);
@@ -500,6 +500,15 @@ export class OpenAiSession implements Interceptor {
     if (frame.type !== "conversation.item.done" && frame.type !== "conversation.item.added") return false;
     const { id } = frame.event.item as { id: string };
     return frame.type === "conversation.item.done" ? this.#rebuilt.delete(id) : this.#rebuilt.has(id);
+  }
+
+  /** OpenAI quotes a key that it refuses, in part. */
+  #redacted(frame: EventFrame): EventFrame | undefined {
+    const redacted = EventFrame.ofServer(this.#options.redact(frame.text));
+    const error = redacted?.event.error as { code?: unknown } | null | undefined;
+    if (redacted === undefined || error?.code !== "invalid_api_key") return redacted;
+    this.#options.onFailure("OpenAI refuses the key: invalid_api_key");
+    return redacted.replaced({ ...redacted.event, error: { ...error, message: "The relay's key was refused." } });
   }
 
   /** Whether OpenAI says that a session has reached its limit, which is the end of the upstream only. */

@@ -4,6 +4,7 @@ import { mergeConfig } from "./merge_config.ts";
 import { MAX_RETRIES } from "./plan_rebuild.ts";
 import { rebuildItem, truncateMessage } from "./rebuild_item.ts";
 import { type ConversationLimits, RecordedConversation } from "./recorded_conversation.ts";
+import { refusalEvent } from "./refusal_event.ts";
 import type { Claim, DueResponse, PendingEvent, SessionChanges, SessionRecord } from "./session_store.ts";
 import { SessionWriter, type SessionWriterOptions } from "./session_writer.ts";
 import type { Passed, RealtimeEvent, StageOutput } from "./stage.ts";
@@ -19,6 +20,8 @@ type Json = Readonly<Record<string, unknown>>;
 
 /** An event that is longer is not kept to be asked, or told, again. */
 const MAX_KEPT_LENGTH = 64 * 1024;
+/** A session that is longer as JSON is refused: it is stored, and set up again at each upstream. */
+const MAX_CONFIG_LENGTH = 256 * 1024;
 /** Responses that may be due at once, and ends of which a client may not have been told; what is beyond that is not kept. */
 const MAX_DUE = 16;
 /** The bytes of a millisecond of audio, by the type of its format. */
@@ -223,6 +226,11 @@ export class Recorder {
       return this.#truncateText(event, output);
     }
     if (event.type === "response.cancel") this.#cancelled(event.response_id);
+    if (event.type === "session.update" && this.#configWith(event).length > MAX_CONFIG_LENGTH) {
+      const message =
+        `A session that is kept may have ${MAX_CONFIG_LENGTH} characters of JSON, with all that was set before.`;
+      return void output.toClient(refusalEvent({ code: "session_too_large", message, param: "session" }, event));
+    }
     if (!ANSWERED.has(event.type)) return event;
     const id = typeof event.event_id === "string" ? event.event_id : this.#idPrefix + ++this.#ownIds;
     const named = event.event_id === id ? event : { ...event, event_id: id };
@@ -333,6 +341,13 @@ export class Recorder {
     if (oldest === undefined) return;
     this.#config = mergeConfig(this.#config, (oldest.session ?? {}) as Json);
     this.#save({ config: this.#config });
+  }
+
+  /** The session as it will be, in JSON: with what the client has set and OpenAI has still to confirm, and this at last. */
+  #configWith(update: RealtimeEvent): string {
+    const pending = this.#pending.values().map(({ event }) => event).filter(({ type }) => type === "session.update");
+    const updates = [...pending, update].map(({ session }) => (session ?? {}) as Json);
+    return JSON.stringify(updates.reduce(mergeConfig, this.#config));
   }
 
   #added({ item, previous_item_id: previousId }: ItemEvent): void {

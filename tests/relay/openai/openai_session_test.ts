@@ -23,6 +23,7 @@ async function startSession({ announcesHandOver = false, stages = [], before }: 
   const toUpstream: { type: string; event_id?: string }[] = [];
   const settled: Promise<unknown>[] = [];
   const ended: [number, string][] = [];
+  const failures: string[] = [];
   let dials = 0;
   const store = memorySessionStore();
   if (before !== undefined) {
@@ -42,7 +43,7 @@ async function startSession({ announcesHandOver = false, stages = [], before }: 
     limits: { maxQueuedFrames: 100, maxQueuedBytes: 10_000, rebuildTimeoutMs: 1_000 },
     waitUntil: (promise) => settled.push(promise),
     redact: (text) => text,
-    onFailure: () => {},
+    onFailure: (line) => failures.push(line),
   });
   session.joined({
     dial: () => dials++,
@@ -55,6 +56,7 @@ async function startSession({ announcesHandOver = false, stages = [], before }: 
     toClient,
     toUpstream,
     ended,
+    failures,
     store,
     dials: () => dials,
     /** The types of what the client was told. */
@@ -233,6 +235,27 @@ Deno.test("a session that is to be handed over and announces it goes once its cl
   session.upstream({ type: "response.done", response: { id: "r", output: [] } });
   await eventually("it may go", () => isReady);
   assertEquals(session.toClient.filter((frame) => frame === HAND_OVER_FRAME).length, 1);
+});
+
+Deno.test("a session that would be too large to be kept is refused, with what is not confirmed yet", async () => {
+  await using session = await startSession();
+  session.upstream({ type: "session.created", session: {} });
+  const text = "x".repeat(150 * 1024);
+  session.client({ type: "session.update", session: { type: "realtime", instructions: text } });
+  session.client({ type: "session.update", event_id: "mine", session: { type: "realtime", prompt: { id: text } } });
+  session.client({ type: "session.update", session: { type: "realtime", instructions: text } });
+  assertEquals(session.toUpstream.length, 2);
+  const { error } = JSON.parse(session.toClient.at(-1)!);
+  assertEquals([error.code, error.event_id], ["session_too_large", "mine"]);
+});
+
+Deno.test("a client is not told which key OpenAI has refused", async () => {
+  await using session = await startSession();
+  const message = "Incorrect API key provided: sk-proj-********wxyz.";
+  session.upstream({ type: "error", error: { type: "invalid_request_error", code: "invalid_api_key", message } });
+  const { error } = JSON.parse(session.toClient.at(-1)!);
+  assertEquals([error.code, error.message], ["invalid_api_key", "The relay's key was refused."]);
+  assertEquals(session.failures, ["OpenAI refuses the key: invalid_api_key"]);
 });
 
 Deno.test("a frame of a client that is no event gets an error, and the session goes on", async () => {
