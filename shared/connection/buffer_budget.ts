@@ -35,6 +35,7 @@ export class BufferBudget {
   #heldBefore = new Map<BufferHolder, number>();
   #looking: Timer | undefined;
 
+  /** Of `maxBytes` for what `holders` gives, which are asked each time, and what is held beside them. */
   constructor(maxBytes: number, holders: () => Iterable<BufferHolder>, timers: Timers) {
     this.#maxBytes = maxBytes;
     this.#holders = holders;

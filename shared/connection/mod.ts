@@ -1,7 +1,7 @@
 /** Sockets for handlers that speak plain HTTP. */
 export type { Drain, DrainReason, Isolate, IsolateState } from "../isolate/isolate.ts";
 export type { Failure } from "../protocol/codes.ts";
-export type { ConnectionLimits } from "../protocol/connection_frames.ts";
+export type { ConnectionLimits, ErrorFrame } from "../protocol/connection_frames.ts";
 export type { BufferBudget, BufferHolder } from "./buffer_budget.ts";
 export { serveSockets } from "./serve_sockets.ts";
 export type { ServeOptions, SocketContext, SocketHandler } from "./serve_sockets.ts";

@@ -2,6 +2,7 @@
 export { createRelay, type RelayOptions } from "./create_relay.ts";
 export { type PipeLimits } from "./pipe.ts";
 export type { Failure } from "../protocol/codes.ts";
+export type { ErrorFrame } from "../protocol/connection_frames.ts";
 export type { Result } from "../protocol/result.ts";
 export type { Departure, Interceptor, PipeEnds } from "./interceptor.ts";
 export type { FrameData } from "./frame_queue.ts";
