@@ -5,7 +5,7 @@ import { claimsOf, forge, makeKey, sign } from "../auth/tokens.ts";
 import { startFunction } from "../deploy/start_function.ts";
 import { startStandIn } from "../relay/stand_in_upstream.ts";
 import { openSocket } from "../support/socket.ts";
-import { assertHeld } from "./held_table.ts";
+import { assertHeld } from "../support/held_table.ts";
 
 const ROOT = new URL("../../", import.meta.url);
 /** Nobody listens there: what cannot be told without the Auth server is not let in. */
@@ -25,6 +25,7 @@ const legacyKey = (role: string) => forge({ alg: "HS256", typ: "JWT" }, { iss: "
 /** What a caller may come with instead of a token that is good. */
 const TOKENS: Readonly<Record<string, string | Promise<string>>> = {
   "a good one": signed({}),
+  "a good one, of another user": signed({ sub: "00000000-0000-4000-8000-000000000002" }),
   "none": "",
   "text": "let-me-in",
   "a publishable key": "sb_publishable_0123456789",
@@ -83,6 +84,7 @@ Deno.test("what a token must be to open each door is what docs/security.md says"
     (token) => knock(`ws://${echo.host}/echo?jwt=${token}`),
     (token) => knock(`ws://${chat.host}/chat?jwt=${token}`),
     (token) => knock(`ws://${relay.host}/relay/up?jwt=${token}`),
+    async (token) => await refresh(`ws://${chat.host}/chat?jwt=${await TOKENS["a good one"]}`, token),
     (token) => post(`http://${chat.host}/chat/messages`, token),
   ];
   const rows: string[][] = [];
@@ -91,9 +93,9 @@ Deno.test("what a token must be to open each door is what docs/security.md says"
     rows.push([name, ...await Promise.all(doors.map(async (door) => await door(await token)))]);
     if ((await token).length > 12) tokens.push(await token);
   }
-  await assertHeld({
+  await assertHeld("security.md", {
     name: "tokens",
-    columns: ["token", "`echo`", "`chat`", "`relay`", "`POST /chat/messages`"],
+    columns: ["token", "`echo`", "`chat`", "`relay`", "`refresh`", "`POST /chat/messages`"],
     rows,
   });
 
@@ -121,6 +123,18 @@ async function knock(url: string): Promise<string> {
   return frame.type === "error" && frame.code !== "bad_frame"
     ? String(ERROR_CODES[frame.code as ErrorCode].status)
     : "yes";
+}
+
+/** Swaps the good token of a connection at `url`: `yes`, or the status of the error code; no frame may hold the token. */
+async function refresh(url: string, token: string): Promise<string> {
+  const socket = await openSocket(url);
+  await socket.next();
+  socket.sendJson({ type: "refresh", jwt: token, ref: "x" });
+  const text = await socket.next() as string;
+  await socket.close();
+  for (const part of token.split(".")) assertEquals(part.length > 8 && text.includes(part), false);
+  const frame = JSON.parse(text);
+  return frame.type === "error" ? String(ERROR_CODES[frame.code as ErrorCode].status) : "yes";
 }
 
 async function post(url: string, token: string): Promise<string> {

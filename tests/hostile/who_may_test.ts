@@ -5,7 +5,7 @@ import { openSocket, type TestSocket } from "../support/socket.ts";
 import { requires } from "../support/requires.ts";
 import { startTestLocal, type TestLocal } from "../support/start_local.ts";
 import { startPostgres } from "../support/start_postgres.ts";
-import { assertHeld } from "./held_table.ts";
+import { assertHeld } from "../support/held_table.ts";
 
 const postgresql = requires("postgresql");
 
@@ -13,19 +13,12 @@ const ROLES = ["nobody", "outsider", "removed", "member", "moderator", "owner"] 
 type Role = (typeof ROLES)[number];
 type Kind = "public" | "private" | "dm";
 
-/** Whom the table asks about: each stands for a column. */
-const COLUMNS: readonly (readonly [Role, Kind])[] = [
-  ["nobody", "public"],
-  ["outsider", "public"],
-  ["outsider", "private"],
-  ["outsider", "dm"],
-  ["removed", "private"],
-  ["member", "public"],
-  ["member", "private"],
-  ["member", "dm"],
-  ["moderator", "private"],
-  ["owner", "private"],
-];
+/** Whom the table asks about: each stands for a column. Nobody is removed from a direct room, and it has members only. */
+const COLUMNS: readonly (readonly [Role, Kind])[] = ROLES.flatMap((role) => {
+  const isInDirect = role === "nobody" || role === "outsider" || role === "member";
+  const kinds: Kind[] = ["public", "private", ...isInDirect ? ["dm"] as const : []];
+  return kinds.map((kind) => [role, kind] as const);
+});
 
 /** A room of a test's own, with someone's message in it, and the one who tries. */
 interface Place {
@@ -38,6 +31,8 @@ interface Place {
   readonly other: SignedUp;
   readonly stranger: SignedUp;
   readonly caller: Caller;
+  /** The name of a conversation through the relay that the one who tries has, and another too. */
+  readonly session: string;
 }
 
 /** How someone reaches the project. */
@@ -47,6 +42,8 @@ interface Caller {
   ask(frame: Record<string, unknown>): Promise<string>;
   /** Opens a connection: `yes`, or the status of the error code that it was refused with. */
   connect(query: string): Promise<string>;
+  /** Asks a function by HTTP, with its token where a server has the secret key: `yes`, or the status. */
+  post(path: string, body: unknown): Promise<string>;
   /** Asks the REST API: `yes`, `nothing` where no row came or was changed, or the status. */
   rest(method: string, path: string, body?: unknown): Promise<string>;
 }
@@ -74,6 +71,9 @@ const ACTIONS: Readonly<Record<string, (place: Place) => Promise<string>>> = {
     return joined === "yes" ? await caller.ask({ type: "signal", room, data: 1 }) : joined;
   },
   "socket: `dm` to a member": ({ caller, other }) => caller.ask({ type: "dm", to: other.userId, body: "x" }),
+  "HTTP: `POST /messages` to the room": ({ caller, room }) => caller.post("chat/messages", { room, body: "x" }),
+  "HTTP: `POST /messages` to a member": ({ caller, other }) =>
+    caller.post("chat/messages", { user: other.userId, body: "x" }),
   "REST: read the room": ({ caller, room }) => caller.rest("GET", `rooms?id=eq.${room}`),
   "REST: read its members": ({ caller, room }) => caller.rest("GET", `room_members?room_id=eq.${room}`),
   "REST: read its messages": ({ caller, room }) => caller.rest("GET", `messages?room_id=eq.${room}`),
@@ -117,7 +117,66 @@ const ACTIONS: Readonly<Record<string, (place: Place) => Promise<string>>> = {
       writes: [{ kind: "message", actor: { id: other.userId }, room, body: "x" }],
     }),
   "rpc: `trim_room_log`": ({ caller, room }) => caller.rest("POST", "rpc/trim_room_log", { room, keep: 0 }),
+  "relay: read one's own use": ({ caller }) => caller.rest("GET", `relay_usage?user_id=eq.${caller.userId}`),
+  "relay: read another's use": ({ caller, other }) => caller.rest("GET", `relay_usage?user_id=eq.${other.userId}`),
+  "relay: change one's own use": ({ caller }) =>
+    caller.rest("PATCH", `relay_usage?user_id=eq.${caller.userId}`, { cost: 0 }),
+  "relay: delete one's own use": ({ caller }) => caller.rest("DELETE", `relay_usage?user_id=eq.${caller.userId}`),
+  "relay: read one's own days": ({ caller }) => caller.rest("GET", `relay_usage_days?user_id=eq.${caller.userId}`),
+  "relay: read another's days": ({ caller, other }) =>
+    caller.rest("GET", `relay_usage_days?user_id=eq.${other.userId}`),
+  "relay: read one's own budget": ({ caller }) => caller.rest("GET", `relay_budgets?user_id=eq.${caller.userId}`),
+  "relay: read another's budget": ({ caller, other }) => caller.rest("GET", `relay_budgets?user_id=eq.${other.userId}`),
+  "relay: change one's own budget": ({ caller }) =>
+    caller.rest("PATCH", `relay_budgets?user_id=eq.${caller.userId}`, { daily_budget: null }),
+  "relay: read one's own conversation": ({ caller, session }) =>
+    caller.rest("GET", ofConversation("relay_conversations", caller, session)),
+  "relay: read its configuration": ({ caller, session }) =>
+    caller.rest("GET", ofConversation("relay_conversations", caller, session, "config")),
+  "relay: read another's conversation": ({ caller, other, session }) =>
+    caller.rest("GET", ofConversation("relay_conversations", other, session)),
+  "relay: read the words of one's own": ({ caller, session }) =>
+    caller.rest("GET", ofConversation("relay_conversation_items", caller, session)),
+  "relay: read the words of another's": ({ caller, other, session }) =>
+    caller.rest("GET", ofConversation("relay_conversation_items", other, session)),
+  "relay: read what waits in one's own": ({ caller, session }) =>
+    caller.rest("GET", ofConversation("relay_conversation_pending", caller, session)),
+  "relay: change one's own conversation": ({ caller, session }) =>
+    caller.rest("PATCH", ofConversation("relay_conversations", caller, session), { told: false }),
+  "relay: delete one's own conversation": ({ caller, session }) =>
+    caller.rest("DELETE", ofConversation("relay_conversations", caller, session)),
+  "relay: delete another's conversation": ({ caller, other, session }) =>
+    caller.rest("DELETE", ofConversation("relay_conversations", other, session)),
+  "rpc: `relay_claim_conversation`: one's own": ({ caller, session }) =>
+    caller.rest("POST", "rpc/relay_claim_conversation", { member: caller.userId, session, holder: caller.userId }),
+  "rpc: `relay_claim_conversation`: another's": ({ caller, other, session }) =>
+    caller.rest("POST", "rpc/relay_claim_conversation", { member: other.userId, session, holder: caller.userId }),
+  "rpc: `relay_save_conversation`": ({ caller, session }) =>
+    caller.rest("POST", "rpc/relay_save_conversation", {
+      ...{ member: caller.userId, session, holder: caller.userId, changes: {} },
+    }),
+  "rpc: `relay_remove_conversation`": ({ caller, session }) =>
+    caller.rest("POST", "rpc/relay_remove_conversation", { member: caller.userId, session, holder: caller.userId }),
+  "rpc: `relay_begin_session`": ({ caller }) =>
+    caller.rest("POST", "rpc/relay_begin_session", {
+      ...{ member: caller.userId, session_name: "x", lease: caller.userId },
+      ...{ lease_ms: 60_000, daily_budget: null, max_sessions: null },
+    }),
+  "rpc: `relay_record_usage`": ({ caller }) =>
+    caller.rest("POST", "rpc/relay_record_usage", { usage: [], leases: [], lease_ms: 60_000, daily_budget: null }),
+  "rpc: `relay_end_session`": ({ caller }) =>
+    caller.rest("POST", "rpc/relay_end_session", { member: caller.userId, session_name: "x", lease: caller.userId }),
 };
+
+/** The path of someone's conversation, of which no more is asked back than who has it. */
+function ofConversation(
+  table: string,
+  { userId }: Pick<SignedUp, "userId">,
+  session: string,
+  select = "user_id,session_id",
+): string {
+  return `${table}?user_id=eq.${userId}&session_id=eq.${session}&select=${select}`;
+}
 
 Deno.test("who may do what, over sockets, tables and functions, is what docs/security.md says", async () => {
   // Several times as fast as PGlite, where it is there.
@@ -130,6 +189,7 @@ Deno.test("who may do what, over sockets, tables and functions, is what docs/sec
   const users = new Map<Role, SignedUp>();
   for (const role of ROLES.slice(1)) users.set(role, await signUp(local, role));
   const [other, stranger] = [await signUp(local, "other"), await signUp(local, "stranger")];
+  await haveUsedRelay(local, [...users.values(), other]);
   await using callers = await openCallers(local, users);
   // One after the other for each role, as its answers come over one connection; the roles beside each other.
   const cells = new Map<string, string>();
@@ -146,9 +206,9 @@ Deno.test("who may do what, over sockets, tables and functions, is what docs/sec
     action,
     ...COLUMNS.map(([role, kind]) => cells.get(`${action} ${role} ${kind}`)!),
   ]);
-  await assertHeld({
+  await assertHeld("security.md", {
     name: "who-may",
-    columns: ["", ...COLUMNS.map(([role, kind]) => role === "nobody" ? "nobody" : `${role}, ${kind}`)],
+    columns: ["", ...COLUMNS.map(([role, kind]) => `${role}, ${kind}`)],
     rows,
   });
   assertEquals(local.logged.filter((line) => /"level":"(warn|error)"|eyJ[\w-]+\./.test(line)), []);
@@ -183,7 +243,38 @@ async function makePlace(
     others!.id,
     other.userId,
   ]);
-  return { room, role, own: own!.id, others: others!.id, other, stranger, caller };
+  const session = crypto.randomUUID();
+  const owners = role === "nobody" ? [other.userId] : [caller.userId, other.userId];
+  await makeConversations(local, owners, session);
+  return { room, role, own: own!.id, others: others!.id, other, stranger, caller, session };
+}
+
+/** A conversation of each through the relay, with a word that was said and one that waits. */
+async function makeConversations(local: TestLocal, owners: readonly string[], session: string): Promise<void> {
+  await local.sql(
+    `with made as (
+       insert into relay_conversations (user_id, session_id, owner, config)
+         select id, $2, id, '{}' from unnest($1::uuid[]) as id returning user_id
+     ), said as (
+       insert into relay_conversation_items (user_id, session_id, item_id, place, item, role)
+         select user_id, $2, 'i', 1, '{}', 'user' from made
+     )
+     insert into relay_conversation_pending (user_id, session_id, number, event) select user_id, $2, 1, '{}' from made`,
+    [`{${owners}}`, session],
+  );
+}
+
+/** What the relay writes of its users: a response, a day and a budget of each. */
+async function haveUsedRelay(local: TestLocal, users: readonly SignedUp[]): Promise<void> {
+  for (const { userId } of users) {
+    await local.sql(
+      `insert into relay_usage (id, user_id, session, kind, subject, model, cost)
+         values (gen_random_uuid(), $1, 's', 'response', 'r', 'm', 1)`,
+      [userId],
+    );
+    await local.sql("insert into relay_usage_days (user_id, day, cost) values ($1, current_date, 1)", [userId]);
+    await local.sql("insert into relay_budgets (user_id, daily_budget) values ($1, 1)", [userId]);
+  }
 }
 
 async function openCallers(local: TestLocal, users: ReadonlyMap<Role, SignedUp>) {
@@ -194,6 +285,7 @@ async function openCallers(local: TestLocal, users: ReadonlyMap<Role, SignedUp>)
     userId: nobody,
     ask: () => connectWith(local, local.anonKey, ""),
     connect: (query) => connectWith(local, local.anonKey, query),
+    post: (path, body) => post(local, local.anonKey, path, body),
     rest: (method, path, body) => rest(local, local.anonKey, method, path, body),
   });
   for (const [role, { userId, accessToken }] of users) {
@@ -203,6 +295,7 @@ async function openCallers(local: TestLocal, users: ReadonlyMap<Role, SignedUp>)
       userId,
       ask: (frame) => askOver(inbox, frame),
       connect: (query) => connectWith(local, accessToken, query),
+      post: (path, body) => post(local, accessToken, path, body),
       rest: (method, path, body) => rest(local, accessToken, method, path, body),
     });
   }
@@ -242,6 +335,16 @@ async function connectWith(local: TestLocal, token: string, query: string): Prom
 
 function statusOf(code: unknown): string {
   return String(ERROR_CODES[code as ErrorCode].status);
+}
+
+async function post(local: TestLocal, token: string, path: string, body: unknown): Promise<string> {
+  const response = await fetch(`${local.url}/functions/v1/${path}`, {
+    method: "POST",
+    headers: { Authorization: `Bearer ${token}`, "Content-Type": "application/json" },
+    body: JSON.stringify(body),
+  });
+  await response.body?.cancel();
+  return response.ok ? "yes" : String(response.status);
 }
 
 async function rest(local: TestLocal, token: string, method: string, path: string, body?: unknown): Promise<string> {
