@@ -8,7 +8,7 @@ export interface GroupCommitOptions {
   /** The most writes, and about the most bytes of JSON, that go in one call; 200 and 512 KiB by default. */
   readonly maxWrites?: number;
   readonly maxBytes?: number;
-  /** The most writes, and about the most bytes, that wait for one; 5,000 and 8 MiB by default. */
+  /** The most writes, and about the most bytes, that wait for one; 5,000 and 8 MiB by default, half of it for one user. */
   readonly maxWaitingWrites?: number;
   readonly maxWaitingBytes?: number;
   /** How long a write may wait and be tried before it is refused, in milliseconds; 10,000 by default. */
@@ -42,11 +42,12 @@ interface WaitingWrite {
  * The same store, whose `post` shares calls: while one is under way, what arrives waits and goes in the next. So a busy
  * isolate pays for one round trip and one commit for many writes, and an idle one waits for nobody.
  *
- * - Writes are stored in the order of the calls of `post`; each is stored or refused by itself.
+ * - Writes of a user are stored in the order of the calls of `post`, and those that go together as well; each is stored
+ *   or refused by itself. Where more wait than go in a call, users take turns: who writes much waits for himself.
  * - Where the store is unavailable the call is repeated until `giveUpAfterMs`, then its writes are refused
  *   `store_unavailable`. A message without `client_id` is given one, so that no repetition stores it twice. The result of
  *   a repetition may lack its `event`, though it is new to everyone: the log has it.
- * - What finds the queue full is refused `overloaded`.
+ * - What finds the queue full, or half of it taken by the same user, is refused `overloaded`.
  */
 export function groupCommit(store: Store, options: GroupCommitOptions = {}): Store {
   const {
@@ -64,7 +65,7 @@ export function groupCommit(store: Store, options: GroupCommitOptions = {}): Sto
   ) {
     if (!(value >= 1)) throw new RangeError(`Cannot group writes as '${name}' must be >= 1: current value is ${value}`);
   }
-  const waiting: WaitingWrite[] = [];
+  let waiting: WaitingWrite[] = [];
   let waitingBytes = 0;
   let isCommitting = false;
 
@@ -80,7 +81,7 @@ export function groupCommit(store: Store, options: GroupCommitOptions = {}): Sto
     const bytes = bytesOf(write);
     const entry = { write: withClientId(write, newClientId), bytes, since: Date.now(), call, index };
     metrics.pendingWrites++;
-    if (waiting.length >= maxWaitingWrites || waitingBytes + bytes > maxWaitingBytes) {
+    if (waiting.length >= maxWaitingWrites || waitingBytes + bytes > maxWaitingBytes || hasHalf(write, bytes)) {
       return settle(entry, err(OVERLOADED), entry.since);
     }
     waiting.push(entry);
@@ -95,18 +96,46 @@ export function groupCommit(store: Store, options: GroupCommitOptions = {}): Sto
     isCommitting = false;
   }
 
-  /** The next writes in order, as many as fit in a call: at least one. */
+  /** Whether half of what may wait is its user's already. */
+  function hasHalf({ actor }: Write, bytes: number): boolean {
+    if (waiting.length < maxWaitingWrites / 2 && waitingBytes + bytes <= maxWaitingBytes / 2) return false;
+    const own = waiting.filter(({ write }) => write.actor.id === actor.id);
+    const ownBytes = own.reduce((sum, { bytes }) => sum + bytes, bytes);
+    return own.length >= maxWaitingWrites / 2 || (own.length > 0 && ownBytes > maxWaitingBytes / 2);
+  }
+
+  /** The next writes, as many as fit in a call: at least one. */
   function take(): WaitingWrite[] {
-    let count = 0;
-    let bytes = 0;
-    while (count < Math.min(waiting.length, maxWrites)) {
-      bytes += waiting[count]!.bytes;
-      if (count > 0 && bytes > maxBytes) break;
-      count++;
+    let taken = waiting;
+    let left: WaitingWrite[] = [];
+    if (waiting.length > maxWrites || waitingBytes > maxBytes) {
+      const next = nextByTurns();
+      taken = waiting.filter((entry) => next.has(entry));
+      left = waiting.filter((entry) => !next.has(entry));
     }
-    const taken = waiting.splice(0, count);
+    waiting = left;
     for (const entry of taken) waitingBytes -= entry.bytes;
     return taken;
+  }
+
+  /** The first write of each user, the second of each, and so on, as many as fit in a call. */
+  function nextByTurns(): Set<WaitingWrite> {
+    const turns = new Map<string, number>();
+    const rounds: WaitingWrite[][] = [];
+    for (const entry of waiting) {
+      const { id } = entry.write.actor;
+      const turn = turns.get(id) ?? 0;
+      turns.set(id, turn + 1);
+      (rounds[turn] ??= []).push(entry);
+    }
+    const next = new Set<WaitingWrite>();
+    let bytes = 0;
+    for (const entry of rounds.flat()) {
+      bytes += entry.bytes;
+      if (next.size === maxWrites || (next.size > 0 && bytes > maxBytes)) break;
+      next.add(entry);
+    }
+    return next;
   }
 
   async function commit(batch: WaitingWrite[]): Promise<void> {

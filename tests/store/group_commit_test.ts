@@ -6,7 +6,11 @@ import { groupCommit, retryDelayMs } from "../../shared/store/group_commit.ts";
 import { memoryStore } from "../../shared/store/memory_store.ts";
 import { type Store, StoreUnavailable, type Write, type Written } from "../../shared/store/store.ts";
 
-const ANN = { id: "00000000-0000-4000-8000-00000000000a" };
+const [ANN, BOB, CID] = ["a", "b", "c"].map((digit) => ({ id: `00000000-0000-4000-8000-00000000000${digit}` })) as [
+  { id: string },
+  { id: string },
+  { id: string },
+];
 
 Deno.test("groupCommit() sends what arrives while a call is under way in the next one, in order", async () => {
   const { store, calls, answer } = await heldStore();
@@ -45,7 +49,7 @@ Deno.test("groupCommit() keeps a call within its bounds", async () => {
   const { store, calls, answer } = await heldStore();
   const grouped = groupCommit(store, { maxWrites: 3, maxBytes: 2_000 });
   const bodies = ["1", "2", "3", "4", "x".repeat(3_000), "y".repeat(1_000), "z".repeat(1_000)];
-  const results = grouped.post(bodies.map(message));
+  const results = grouped.post(bodies.map((body) => message(body)));
   for (let call = 0; call < 5; call++) await answer();
   assertEquals((await results).map(seqOf), [2, 3, 4, 5, 6, 7, 8]);
   assertEquals(bodiesOf(calls).map((call) => call.map((body) => body[0])), [["1", "2", "3"], ["4"], ["x"], ["y"], [
@@ -54,17 +58,56 @@ Deno.test("groupCommit() keeps a call within its bounds", async () => {
 });
 
 Deno.test("groupCommit() refuses what finds the queue full, by count and by bytes", async () => {
-  const { store, answer } = await heldStore();
+  const { store, answer } = await heldStore([ANN, BOB, CID]);
   const grouped = groupCommit(store, { maxWaitingWrites: 2, maxWaitingBytes: 4_000 });
   const first = grouped.post([message("1")]);
   await turn();
   const tooLarge = await grouped.post([message("x".repeat(4_000))]);
-  const fitting = grouped.post([message("2"), message("3")]);
-  const tooMany = await grouped.post([message("4")]);
+  const fitting = grouped.post([message("2"), message("3", BOB)]);
+  const tooMany = await grouped.post([message("4", CID)]);
   assertEquals([tooLarge, tooMany].flat().map(codeOf), ["overloaded", "overloaded"]);
   await answer();
   await answer();
   assertEquals((await Promise.all([first, fitting])).flat().map(codeOf), ["ok", "ok", "ok"]);
+});
+
+Deno.test("groupCommit() has users take turns where more waits than goes in a call, each in his own order", async () => {
+  const { store, calls, answer } = await heldStore([ANN, BOB, CID]);
+  const grouped = groupCommit(store, { maxWrites: 3, maxBytes: 2_000 });
+  const first = grouped.post([message("a0")]);
+  await turn();
+  const flood = grouped.post(["a1", "a2", "a3", "a4", "a5"].map((body) => message(body)));
+  const others = [grouped.post([message("b1", BOB), message("b2", BOB)]), grouped.post([message("c1", CID)])];
+  for (let call = 0; call < 4; call++) await answer();
+  assertEquals(bodiesOf(calls), [["a0"], ["a1", "b1", "c1"], ["a2", "a3", "b2"], ["a4", "a5"]]);
+  const seqs = (await Promise.all([first, flood, ...others])).map((results) => results.map(seqOf));
+  assertEquals(seqs.every((each) => each.every((seq, i) => i === 0 || seq > each[i - 1]!)), true, "in his order");
+
+  const large = grouped.post(["x", "y", "z"].map((body) => message(body.repeat(1_400))));
+  await turn();
+  const small = grouped.post([message("b3", BOB)]);
+  for (let call = 0; call < 3; call++) await answer();
+  await Promise.all([large, small]);
+  assertEquals(bodiesOf(calls).slice(4).map((call) => call.map((body) => body.slice(0, 2))), [["xx"], ["yy", "b3"], [
+    "zz",
+  ]]);
+});
+
+Deno.test("groupCommit() lets one user have half of what may wait, by count and by bytes", async () => {
+  const { store, answer } = await heldStore([ANN, BOB, CID]);
+  const grouped = groupCommit(store, { maxWaitingWrites: 4, maxWaitingBytes: 8_000 });
+  const first = grouped.post([message("1")]);
+  await turn();
+  const own = grouped.post([message("2"), message("3"), message("4")]);
+  const large = grouped.post([message("x".repeat(3_000), BOB), message("y".repeat(1_000), BOB)]);
+  const another = grouped.post([message("5", CID)]);
+  for (let call = 0; call < 2; call++) await answer();
+  assertEquals((await Promise.all([first, own, large, another])).map((results) => results.map(codeOf)), [
+    ["ok"],
+    ["ok", "ok", "overloaded"],
+    ["ok", "overloaded"],
+    ["ok"],
+  ]);
 });
 
 Deno.test("groupCommit() repeats a call whose outcome is unknown, and stores nothing twice", async () => {
@@ -135,19 +178,19 @@ Deno.test("retryDelayMs() doubles up to two seconds, less a random part", () => 
   assertEquals(retryDelayMs(60, 1), 1000);
 });
 
-function message(body: string): Write & { kind: "message" } {
-  return { kind: "message", actor: ANN, room: "room", body };
+function message(body: string, actor = ANN): Write & { kind: "message" } {
+  return { kind: "message", actor, room: "room", body };
 }
 
-async function openStore(): Promise<Store> {
+async function openStore(members = [ANN]): Promise<Store> {
   const store = memoryStore();
-  await store.createRoom("private", "room", undefined, [ANN.id]);
+  await store.createRoom("private", "room", undefined, members.map(({ id }) => id));
   return store;
 }
 
 /** A store whose calls of `post` wait until the test answers them, one after the other. */
-async function heldStore() {
-  const inner = await openStore();
+async function heldStore(members = [ANN]) {
+  const inner = await openStore(members);
   const calls: (readonly Write[])[] = [];
   const held: (() => void)[] = [];
   const store: Store = {
