@@ -151,6 +151,8 @@ export const JoinedFrame = z.object({
   resumed: z.boolean(),
   /** Left out while other isolates are still asked who is there: a `presence` with the `state` follows. */
   members: z.optional(z.array(PresentMember)),
+  /** How many more are there than `members` names, which are 500 at most. */
+  members_left_out: z.optional(z.number()),
   ref: Ref,
 });
 export const LeftFrame = z.object({ type: z.literal("left"), room: z.string(), ref: Ref });
@@ -159,6 +161,8 @@ export const PresenceFrame = z.object({
   room: z.string(),
   /** All who are here, in the place of what was known; sent on joining. */
   state: z.optional(z.array(PresentMember)),
+  /** How many more are here than `state` names, which are 500 at most. */
+  members_left_out: z.optional(z.number()),
   /** Who came, and who went, since. */
   joined: z.optional(z.array(PresentMember)),
   left: z.optional(z.array(PresentMember)),

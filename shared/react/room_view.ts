@@ -20,8 +20,10 @@ export interface RoomState {
   readonly hasOlder: boolean;
   /** Whether messages are on their way here: the newest ones, or older ones. */
   readonly isLoading: boolean;
-  /** Who is in the room now. */
+  /** Who is in the room now: all, or where they were more than 500 as this connection came, those it heard of. */
   readonly present: readonly PresentMember[];
+  /** How many more are there than `present` names. */
+  readonly presentLeftOut: number;
   /** Who of the others writes at the moment. */
   readonly typing: readonly { readonly user_id: string; readonly name?: string }[];
   /** How many messages of others are unread; none known before the server has said so. */
@@ -80,6 +82,7 @@ export class RoomView {
   #log: MessageLog;
   readonly #listeners = new Set<() => void>();
   readonly #present = new Map<string, PresentMember>();
+  #presentLeftOut = 0;
   readonly #typing = new Map<string, { name?: string; timer: ReturnType<typeof setTimeout> }>();
   /** Events since a page was asked for, which may be older or newer than them; none while no page is. */
   #meanwhile: LogFrame[] | undefined;
@@ -122,7 +125,8 @@ export class RoomView {
       // Where the other isolates are still asked who is there, a presence with all of them follows.
       chat.on(
         "joined",
-        ({ room, members }) => room === this.room && members && this.#presenceChanged({ state: members }),
+        ({ room, members: state, members_left_out }) =>
+          room === this.room && state && this.#presenceChanged({ state, members_left_out }),
       ),
       chat.on("typing", (frame) => this.#isHere(frame) && this.#types(frame)),
       chat.on("unread_count", (frame) => frame.room === this.room && this.#counted(frame)),
@@ -135,6 +139,7 @@ export class RoomView {
     this.#log = new MessageLog(this.#maxMessages);
     this.#log.userId = chat.userId ?? "";
     this.#present.clear();
+    this.#presentLeftOut = 0;
     for (const frame of chat.pending) if (this.#isOurs(frame)) this.#log.sending(frame, new Date().toISOString());
     this.#begin();
     return () => {
@@ -320,12 +325,16 @@ export class RoomView {
     if (senderId !== this.#chat.userId) this.#cameMeanwhile++;
   }
 
-  #presenceChanged({ state, joined = [], left = [] }: Pick<ChatEvents["presence"], "state" | "joined" | "left">): void {
+  #presenceChanged({ state, members_left_out = 0, joined = [], left = [] }: Partial<ChatEvents["presence"]>): void {
     if (this.room === undefined) return;
-    if (state !== undefined) this.#present.clear();
+    if (state !== undefined) {
+      this.#present.clear();
+      this.#presentLeftOut = members_left_out;
+    }
     for (const member of [...state ?? [], ...joined]) this.#present.set(member.user_id, member);
     for (const { user_id } of left) {
-      this.#present.delete(user_id);
+      // Who was not named is one of those who were left out.
+      if (!this.#present.delete(user_id) && this.#presentLeftOut > 0) this.#presentLeftOut--;
       this.#stopsTyping(user_id);
     }
     this.#changed();
@@ -361,6 +370,7 @@ export class RoomView {
       hasOlder: this.room !== undefined && (this.#hasOlder || this.#log.isCut),
       isLoading: this.#loading !== undefined,
       present: [...this.#present.values()],
+      presentLeftOut: this.#presentLeftOut,
       typing: [...this.#typing].map(([user_id, { name }]) => ({ user_id, ...(name !== undefined && { name }) })),
       unreadCount: this.#unread.value,
       error: this.#error,

@@ -27,6 +27,7 @@ const NOTHING: RoomState = {
   hasOlder: false,
   isLoading: true,
   present: [],
+  presentLeftOut: 0,
   typing: [],
   unreadCount: undefined,
   error: undefined,

@@ -126,8 +126,10 @@ export class ChatSession implements UserConnection, RoomsOwner {
     this.#greet(start, { room: room.id, community_id: room.id, seq, epoch: room.epoch, resumed }, heard, leftOut);
     if (reason !== undefined) this.tell({ type: "resync", room: room.id, reason });
     own.enter(room, view, since, true);
-    const state = rooms.present(room.id);
-    if (state !== undefined) this.tell({ type: "presence", room: room.id, state });
+    const present = rooms.present(room.id);
+    if (present === undefined) return;
+    const { members: state, ...more } = present;
+    this.tell({ type: "presence", room: room.id, state, ...more });
   }
 
   "ws.message"({ type, data }: ClientMessage): Promise<void> | void {

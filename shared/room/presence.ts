@@ -24,11 +24,19 @@ export type PresenceHint =
   /** Asks the others for everyone on them; one of which the `known` version is still right need not answer. */
   | { readonly kind: "who"; readonly known?: Readonly<Record<string, number>> };
 
+/** Who is in a room: those who have been there longest, and how many more there are. */
+export interface PresentList {
+  readonly members: PresentMember[];
+  /** Not there where there are none. */
+  readonly members_left_out?: number;
+}
+
 /** What the members here are told: who came and who went, or, where they could not be told at first, who is here. */
 export interface PresenceNews {
   readonly joined?: readonly PresentMember[];
   readonly left?: readonly PresentMember[];
   readonly state?: readonly PresentMember[];
+  readonly members_left_out?: number;
 }
 
 /** What the presence of a room is given. */
@@ -73,6 +81,9 @@ const ANSWER_BEATS = 3;
 /** News go out together: after so long, and a millisecond more for each who is there, as each is sent to all of them. */
 const COLLECT_MS = 20;
 const MAX_COLLECT_MS = 1_000;
+
+/** A list names so many and no more: each who comes gets it, and whoever leaves and comes again has it made once more. */
+const MAX_LISTED = 500;
 
 interface Shown {
   name?: string;
@@ -208,8 +219,8 @@ export class Presence {
     return this.#version;
   }
 
-  /** Everyone who is shown; `undefined` while that is not known: then it is announced once it is. */
-  list(): PresentMember[] | undefined {
+  /** Who is shown, the first `MAX_LISTED`; `undefined` while that is not known: then it is announced once it is. */
+  list(): PresentList | undefined {
     if (this.#isKnown) return this.#list();
     this.#isAwaited = true;
   }
@@ -221,10 +232,13 @@ export class Presence {
     for (const { leaving } of this.#shown.values()) clearTimeout(leaving);
   }
 
-  #list(): PresentMember[] {
-    return [...this.#shown].map(([user_id, { name, connections }]) =>
-      memberOf(user_id, name, Math.max(1, connections))
-    );
+  #list(): PresentList {
+    const members: PresentMember[] = [];
+    for (const [user_id, { name, connections }] of this.#shown) {
+      if (members.length === MAX_LISTED) return { members, members_left_out: this.#shown.size - MAX_LISTED };
+      members.push(memberOf(user_id, name, Math.max(1, connections)));
+    }
+    return { members };
   }
 
   #know(): void {
@@ -235,7 +249,8 @@ export class Presence {
     this.#news.joined.clear();
     this.#news.left.clear();
     this.#knowing = new Set();
-    this.#options.announce({ state: this.#list() });
+    const { members: state, ...leftOut } = this.#list();
+    this.#options.announce({ state, ...leftOut });
   }
 
   /** Whether all that are alive have said who is on them. */

@@ -3,14 +3,13 @@ import type { Bus, Unsubscribe } from "../bus/bus.ts";
 import { added, allOf, type Few, type Pid, type Processes, removed } from "../process/mod.ts";
 import type { Peers } from "../isolate/peers.ts";
 import { fromBase64, toBase64 } from "../protocol/base64.ts";
-import type { PresentMember } from "../protocol/chat_server_frames.ts";
 import type { LogEvent, RoomView, Store } from "../store/store.ts";
 import { decodeVersions } from "./decode_versions.ts";
 import { encodeFrame } from "./encode_frame.ts";
 import { HeadChecks, MOST_AT_ONCE } from "./head_checks.ts";
 import { decodeHint, encodeEventHint, encodeHint, type Hint, roomTopic, userTopic } from "./hint.ts";
 import { PassingBudget } from "./passing_budget.ts";
-import { Presence } from "./presence.ts";
+import { Presence, type PresentList } from "./presence.ts";
 import { RingBudget } from "./ring_budget.ts";
 import { RoomCounters } from "./room_counters.ts";
 import { type Member, Room, ROOM_LIMITS, type RoomContext, type RoomLimits } from "./room.ts";
@@ -244,10 +243,10 @@ export class Rooms {
   }
 
   /**
-   * Who is in a room, over all isolates; `undefined` while the others are still asked, and then the members here are
-   * sent the list once they have answered.
+   * Who is in a room, over all isolates, as a list with an end; `undefined` while the others are still asked, and then the
+   * members here are sent the list once they have answered.
    */
-  present(id: string): PresentMember[] | undefined {
+  present(id: string): PresentList | undefined {
     return this.#rooms.get(id)?.presence.list();
   }
 

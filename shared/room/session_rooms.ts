@@ -214,14 +214,14 @@ export class SessionRooms {
     if (!this.has(view.room)) return;
     const { id, head, epoch } = room;
     const seq = Math.max(head, since ?? 0);
-    const members = rooms.present(id);
+    const here = rooms.present(id);
     this.owner.tell({
       type: "joined",
       room: id,
       seq,
       epoch,
       resumed,
-      ...(members !== undefined && { members }),
+      ...here,
       ...(ref !== undefined && { ref }),
     });
     if (reason !== undefined) this.owner.tell({ type: "resync", room: id, reason });
@@ -339,14 +339,14 @@ export class SessionRooms {
       if (!this.#hasPlace) return this.#leaveOut();
       if (!rooms.makePlace([view.room])) return this.turnAway();
       const { id, epoch } = rooms.open(view);
-      const members = rooms.present(id);
+      const here = rooms.present(id);
       this.owner.tell({
         type: "joined",
         room: id,
         seq: since,
         epoch,
         resumed: false,
-        ...(members !== undefined && { members }),
+        ...here,
       });
       this.listen(view, since);
     }).catch(onError);
