@@ -38,7 +38,7 @@ Deno.serve(serveSockets(createRelay({ ...relay, upstreams, authenticator, metric
 async function withSessions(upstreams: readonly Upstream[]): Promise<readonly Upstream[]> {
   if (openAi === undefined) return upstreams;
   const sessions = await import("../../shared/relay/openai/mod.ts");
-  const { policy, conversation, usage, tools } = openAi;
+  const { policy, conversation, usage, tools, limits } = openAi;
   const rpc = secretKeys[0] && supabaseRpc({ url: auth.supabaseUrl, secretKey: secretKeys[0] });
   const meter = usage &&
     new sessions.Meter({ ...usage, store: rpc ? sessions.rpcUsageStore(rpc) : sessions.memoryUsageStore() });
@@ -51,7 +51,7 @@ async function withSessions(upstreams: readonly Upstream[]): Promise<readonly Up
     refuse: (address: URL) => sessions.refuseModel(policy, address),
     store: rpc ? sessions.rpcSessionStore(rpc) : sessions.memorySessionStore(),
     conversation,
-    limits: relay.limits,
+    limits: { ...relay.limits, ...limits },
   };
   return upstreams.map((upstream) =>
     upstream.name === "openai" ? sessions.openAiSessions(upstream, options) : upstream

@@ -15,6 +15,10 @@ export interface PipeEnds {
   toClient(data: FrameData): void;
   /** As `toClient`, towards the upstream that was dialled last; a frame for one that is not there is dropped. */
   toUpstream(data: FrameData): void;
+  /** Whether the upstream has said anything since this was called; what it gives may be asked at any time. */
+  listen(): () => boolean;
+  /** Lets go of an upstream that says nothing any more, as one that broke off. */
+  lose(reason: string): void;
   /** Ends both sides, once the client has what was sent to it before. */
   end(code: number, reason: string): void;
 }

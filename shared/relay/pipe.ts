@@ -154,6 +154,10 @@ export class Pipe {
       dial: () => this.#hasLeft || this.#dial(),
       toClient: (data) => this.#sendDown(data),
       toUpstream: (data) => this.#sendUp(data),
+      listen: () => this.#listen(),
+      lose: (reason) => {
+        if (!this.#goesOn(1006, reason)) this.#fail(4504, "upstream_timeout", reason);
+      },
       end: (code, reason) => {
         this.#hangUp({ code: CLIENT_GONE, reason });
         this.#closeClientAfterAll({ code, reason });
@@ -182,6 +186,20 @@ export class Pipe {
   #share(overflows: () => void): Share | undefined {
     const { buffers } = this.#options;
     return buffers && { buffers, overflows };
+  }
+
+  /** Looks at the next frame alone: those behind it cost nothing. */
+  #listen(): () => boolean {
+    const socket = this.#upstream?.socket;
+    const receive = socket?.onmessage;
+    let hasSpoken = socket === undefined;
+    if (socket === undefined || !receive) return () => hasSpoken;
+    socket.onmessage = (event) => {
+      hasSpoken = true;
+      socket.onmessage = receive;
+      receive.call(socket, event);
+    };
+    return () => hasSpoken;
   }
 
   #leaveInterceptor(message: Pick<LeaveMessage, "reason" | "close">): void {

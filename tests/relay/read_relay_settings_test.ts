@@ -27,6 +27,7 @@ Deno.test("readRelaySettings() reads every variable", async () => {
       other: { url: "wss://other.example/?k={secret}", subprotocols: ["v2"], secret: "OTHER_KEY", query: ["m"] },
     }),
     OTHER_KEY: "other-secret",
+    OPENAI_ANSWER_TIMEOUT_MS: "30000",
     RELAY_CONNECT_TIMEOUT_MS: "5000",
     RELAY_MAX_QUEUED_FRAMES: "50",
     RELAY_MAX_QUEUED_BYTES: "1000000",
@@ -43,6 +44,7 @@ Deno.test("readRelaySettings() reads every variable", async () => {
   });
   assertEquals([settings.sockets.maxConnectionsPerUser, settings.sockets.maxBufferedBytesTotal], [3, 1_000_000]);
   assertEquals(settings.sockets.allowedOrigins, ["https://app.example"]);
+  assertEquals(settings.openAi?.limits, { answerTimeoutMs: 30_000 });
   assertEquals(settings.missing, {});
   const [openai, other] = settings.upstreams.map(({ address }) => address("", new URLSearchParams("m=1")));
   assertEquals(openai?.url.href, "ws://127.0.0.1:1/v1/realtime?model=own-model");

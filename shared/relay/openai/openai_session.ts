@@ -19,6 +19,11 @@ export interface SessionLimits {
   readonly maxQueuedBytes: number;
   /** How long a conversation may take to be rebuilt once its upstream is dialled, in milliseconds. */
   readonly rebuildTimeoutMs: number;
+  /**
+   * How long an upstream of which the client has asked a response may say nothing at all, in milliseconds. Then it counts as
+   * lost: a way to it that is gone shows in nothing else.
+   */
+  readonly answerTimeoutMs: number;
 }
 
 /** What a session is made of. */
@@ -112,6 +117,8 @@ export class OpenAiSession implements Interceptor {
   #redial: (() => void) | undefined;
   #rebuiltAll = Promise.withResolvers<void>();
   #timer: ReturnType<typeof setTimeout> | undefined;
+  /** Until an upstream that owes an answer is to have spoken. */
+  #awaiting: ReturnType<typeof setTimeout> | undefined;
   #lost = 0;
   #isAnnounced = false;
   #onFarewell: (() => void) | undefined;
@@ -210,6 +217,7 @@ export class OpenAiSession implements Interceptor {
     for (const stage of this.#options.stages) stage.upstreamLost?.();
     const recorder = this.#recorder;
     if (recorder === undefined || (this.#phase !== "live" && this.#phase !== "rebuilding")) return false;
+    this.#stopAwaiting();
     if (!GOES_ON.has(code) || ++this.#lost > MAX_LOST) return false;
     // 1001 is the end of a session as OpenAI has it, after an hour.
     if (code !== 1001) this.#options.onFailure(`OpenAI closed a session, which is rebuilt: ${code} ${reason}`);
@@ -222,6 +230,20 @@ export class OpenAiSession implements Interceptor {
     return true;
   }
 
+  /** The client has asked for a response: an upstream that says nothing from now on is lost. */
+  awaitAnswer(): void {
+    const asked = this.#recorder?.unanswered;
+    if (asked === undefined || this.#awaiting !== undefined || this.#phase === "over") return;
+    const { answerTimeoutMs } = this.#options.limits;
+    const hasSpoken = this.#ends!.listen();
+    this.#awaiting = setTimeout(() => {
+      this.#awaiting = undefined;
+      const isSilent = this.#phase === "live" && !hasSpoken() && this.#recorder!.unanswered === asked;
+      if (isSilent) this.#ends!.lose(`OpenAI has not answered in ${answerTimeoutMs} ms`);
+      else this.awaitAnswer();
+    }, answerTimeoutMs);
+  }
+
   drain(ready: () => void): void {
     this.#drain(ready).catch((cause) => this.#failed(cause));
   }
@@ -232,6 +254,7 @@ export class OpenAiSession implements Interceptor {
     const told = TOLD.has(reason) && isDrained && (this.#phase === "over" ? this.#wasTold : this.#hasTold);
     this.#phase = "over";
     clearTimeout(this.#timer);
+    this.#stopAwaiting();
     this.#beforeStart.clear();
     this.#up.close();
     this.#down.close();
@@ -269,7 +292,13 @@ export class OpenAiSession implements Interceptor {
     this.#wasTold = this.#hasTold;
     this.#phase = "over";
     clearTimeout(this.#timer);
+    this.#stopAwaiting();
     return true;
+  }
+
+  #stopAwaiting(): void {
+    clearTimeout(this.#awaiting);
+    this.#awaiting = undefined;
   }
 
   /** Whether nothing is on its way to the client here, nor still to be told. */
@@ -543,6 +572,7 @@ export class OpenAiSession implements Interceptor {
       this.#asked(create);
       this.#send(create);
     }
+    this.awaitAnswer();
     this.#rebuiltAll.resolve();
     this.#rebuiltAll = Promise.withResolvers();
   }

@@ -19,7 +19,7 @@ export interface OpenAiSessionsOptions {
   readonly store: SessionStore;
   /** What is kept of one; default 500 items and 128 KiB. */
   readonly conversation?: Partial<ConversationLimits>;
-  /** What may wait, and for how long a conversation may be rebuilt; default as for any pipe, and 20 s. */
+  /** What may wait, how long a conversation may be rebuilt and OpenAI be silent; default as for any pipe, 20 s and 60 s. */
   readonly limits?: Partial<SessionLimits>;
   /** Hears of what went wrong, in a line without secrets; default a line of the log. */
   readonly onFailure?: (line: string) => void;
@@ -30,6 +30,13 @@ interface Numbered {
   readonly session: OpenAiSession;
   readonly number: number;
 }
+
+const DEFAULT_LIMITS: SessionLimits = {
+  maxQueuedFrames: 10_000,
+  maxQueuedBytes: 4 * 1024 * 1024,
+  rebuildTimeoutMs: 20_000,
+  answerTimeoutMs: 60_000,
+};
 
 /** A name that a client chooses for its conversation. */
 const SESSION_ID = /^[A-Za-z0-9_-]{1,128}$/;
@@ -70,6 +77,7 @@ export function openAiSessions(upstream: Upstream, options: OpenAiSessionsOption
         key: { userId, sessionId },
         limits: { maxItems: 500, maxBytes: 128 * 1024, ...conversation },
         hides: (item) => ownStages.some((stage) => stage.hides?.(item)),
+        onAsked: () => session.awaitAnswer(),
         onLost: () => session.takenOver(),
         onUnavailable(cause) {
           onFailure(`A conversation could not be stored: ${(cause as Error).message}`);
@@ -80,7 +88,7 @@ export function openAiSessions(upstream: Upstream, options: OpenAiSessionsOption
         stages: ownStages,
         recorder,
         announcesHandOver: query.has(HAND_OVER_PARAMETER),
-        limits: { maxQueuedFrames: 10_000, maxQueuedBytes: 4 * 1024 * 1024, rebuildTimeoutMs: 20_000, ...limits },
+        limits: { ...DEFAULT_LIMITS, ...limits },
         buffers,
         waitUntil,
         redact: upstream.redact,

@@ -14,6 +14,8 @@ export interface RecorderOptions extends SessionWriterOptions {
   readonly limits: ConversationLimits;
   /** Whether the client is not shown an item; default it is shown all. */
   hides?(item: Json): boolean;
+  /** The client has asked for a response. */
+  onAsked?(): void;
 }
 
 type Json = Readonly<Record<string, unknown>>;
@@ -66,6 +68,7 @@ export class Recorder {
     "error",
   ]);
   readonly #limits: ConversationLimits;
+  readonly #onAsked: () => void;
   readonly #hides: (item: Json) => boolean;
   readonly #writer: SessionWriter;
   readonly #idPrefix = `${OWN_ID}${crypto.randomUUID().slice(0, 8)}_`;
@@ -113,6 +116,7 @@ export class Recorder {
 
   constructor(options: RecorderOptions) {
     this.#limits = options.limits;
+    this.#onAsked = () => options.onAsked?.();
     this.#hides = (item) => options.hides?.(item) ?? false;
     this.#conversation = new RecordedConversation(options.limits);
     this.#writer = new SessionWriter(options);
@@ -207,6 +211,11 @@ export class Recorder {
   /** Whether somebody may be speaking where it is the client that says when a turn ends. */
   get #isUncommitted(): boolean {
     return this.#hasAppended && this.#audio("input").turn_detection == null;
+  }
+
+  /** The oldest request of the client for a response that was neither begun nor refused. */
+  get unanswered(): RealtimeEvent | undefined {
+    return this.#due.find((due) => due.responseId === null && !isUnasked(due))?.create;
   }
 
   /** Stores what is left. `remove`: the conversation is over; `told`: the client has got all that was sent to it. */
@@ -466,6 +475,7 @@ export class Recorder {
     if (this.#due.length >= MAX_DUE) return;
     this.#due = [...this.#due, { create, responseId: null, itemIds: [], retries: 0 }];
     this.#save({ due: this.#due });
+    this.#onAsked();
   }
 
   /** OpenAI is to answer without being asked, and does so before it reads what else is on its way. */

@@ -40,7 +40,7 @@ async function startSession({ announcesHandOver = false, stages = [], before }: 
       onUnavailable: () => {},
     }),
     announcesHandOver,
-    limits: { maxQueuedFrames: 100, maxQueuedBytes: 10_000, rebuildTimeoutMs: 1_000 },
+    limits: { maxQueuedFrames: 100, maxQueuedBytes: 10_000, rebuildTimeoutMs: 1_000, answerTimeoutMs: 60_000 },
     waitUntil: (promise) => settled.push(promise),
     redact: (text) => text,
     onFailure: (line) => failures.push(line),
@@ -49,6 +49,8 @@ async function startSession({ announcesHandOver = false, stages = [], before }: 
     dial: () => dials++,
     toClient: (data) => toClient.push(data as string),
     toUpstream: (data) => toUpstream.push(JSON.parse(data as string)),
+    listen: () => () => true,
+    lose: () => {},
     end: (...how) => ended.push(how),
   });
   await eventually("it dials", () => dials > 0);

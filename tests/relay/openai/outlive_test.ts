@@ -468,6 +468,36 @@ Deno.test("a conversation outlives an upstream that is lost while it is rebuilt 
   assertEquals(client.all("session.created").length, 1);
 });
 
+Deno.test("an upstream that says nothing any more where a response was asked for is lost, and the next answers", async () => {
+  await using isolates = await startIsolates();
+  await using client = await isolates.start({ limits: { answerTimeoutMs: 100 } }).talk();
+  await configure(client);
+  await client.ask("hello");
+  isolates.upstream().stall();
+  client.say("and now?");
+  client.send({ type: "response.create" });
+  await client.next("response.done");
+  assertEquals(isolates.openAi.sessions.length, 2);
+  assertEquals(isolates.upstream().transcript.slice(-2), [
+    "user: and now?",
+    'assistant: Answer 2: I heard "and now?".',
+  ]);
+  assertEquals([client.all("session.created").length, client.all("error")], [1, []]);
+});
+
+Deno.test("an upstream that owes no response may be silent for as long as it likes", async () => {
+  await using isolates = await startIsolates();
+  await using client = await isolates.start({ limits: { answerTimeoutMs: 50 } }).talk();
+  await configure(client);
+  await client.ask("hello");
+  isolates.upstream().stall();
+  client.say("one");
+  await new Promise((resolve) => setTimeout(resolve, 300));
+  isolates.upstream().resume();
+  await client.ask("two");
+  assertEquals(isolates.openAi.sessions.length, 1);
+});
+
 Deno.test("what the client asked of an upstream that was lost is asked of the next", async () => {
   await using isolates = await startIsolates();
   await using client = await isolates.start().talk();
