@@ -8,7 +8,7 @@ import { durationMs, speak } from "./speech.ts";
 import { contextTokens, outputTokens, textTokens, type Tokens, usageOf } from "./usage.ts";
 
 // As it is when this is loaded: a test that puts fake timers in its place still gets its answers.
-const { setTimeout } = globalThis;
+const { setTimeout, clearTimeout } = globalThis;
 
 /** What a response works with. */
 export interface ResponseOptions {
@@ -40,6 +40,7 @@ export class ModelResponse {
   #previousId: string | null = null;
   #isDone = false;
   #goOn: PromiseWithResolvers<void> | undefined;
+  #delay: ReturnType<typeof setTimeout> | undefined;
 
   constructor(options: ResponseOptions) {
     const { newId, settings, context } = options;
@@ -86,6 +87,7 @@ export class ModelResponse {
   /** Says no more, not even that it has ended: its session is gone. */
   abandon(): void {
     this.#isDone = true;
+    clearTimeout(this.#delay);
     this.#goOn?.resolve();
   }
 
@@ -93,7 +95,7 @@ export class ModelResponse {
     const words = this.#answer.kind === "call" ? [this.#answer.arguments] : this.#answer.text.match(/\S+\s*/g) ?? [];
     const { deltaDelayMs, settings: { max_output_tokens: limit = "inf" } } = this.#options;
     for (const [index, word] of words.entries()) {
-      await new Promise((resolve) => setTimeout(resolve, deltaDelayMs));
+      await new Promise((resolve) => this.#delay = setTimeout(resolve, deltaDelayMs));
       if (this.#answer.kind === "message" && this.#answer.waits && index * 2 >= words.length) {
         await (this.#goOn ??= Promise.withResolvers()).promise;
       }
