@@ -29,6 +29,11 @@ export interface AuthSettings {
   readonly audience?: string;
   /** The roles that may call. Default: `authenticated` alone, so API keys used as tokens are refused. */
   readonly allowedRoles?: readonly string[];
+  /**
+   * The algorithms that a signature may have, of ES256, RS256, EdDSA and HS256. Default: all four. Without HS256 nobody
+   * makes the Auth server check what he has signed himself.
+   */
+  readonly algorithms?: readonly string[];
   /** How far this clock may be behind the issuer's, in ms. Default: 5,000. It never prolongs a token. */
   readonly clockToleranceMs?: number;
   /** How long Auth may take to answer, in ms. Default: 5,000. */
@@ -55,6 +60,9 @@ export interface Authenticator {
   verify(token: string): Promise<Result<Identity, Failure>>;
 }
 
+/** What the Auth server checks, as its key is a secret. */
+const SYMMETRIC_ALGORITHM = "HS256";
+
 /** Access tokens have 0.7 to 2 KB; a header can have more, but nothing that long is worth a hash. */
 const MAX_TOKEN_LENGTH = 8_192;
 /** The Auth server's refusals are remembered, so that a client which insists costs one call, not one each time. */
@@ -67,15 +75,15 @@ const NO_TOKEN: Failure = {
 };
 const TOO_LONG: Failure = { code: "unauthorized", message: `The token is longer than ${MAX_TOKEN_LENGTH} characters` };
 const MALFORMED: Failure = { code: "unauthorized", message: "The token is not a signed JSON Web Token" };
-const ALGORITHM: Failure = {
-  code: "unauthorized",
-  message: `The algorithm of the token must be HS256, ${ASYMMETRIC_ALGORITHMS.join(", ")}`,
-};
 const UNCHECKED: Failure = { code: "auth_unavailable", message: "The token cannot be checked now: try again" };
+
+/** The algorithms that a project's tokens may be signed with. */
+export const ALGORITHMS: readonly string[] = [...ASYMMETRIC_ALGORITHMS, SYMMETRIC_ALGORITHM];
 
 /** An authenticator for the tokens of one project. It holds no connection and no timer: there is nothing to close. */
 export function createAuthenticator(settings: AuthSettings): Authenticator {
   const { supabaseUrl, apiKey, now = Date.now, fetch = globalThis.fetch, timeoutMs = 5_000 } = settings;
+  const { algorithms = ALGORITHMS } = settings;
   const authUrl = `${supabaseUrl.replace(/\/+$/, "")}/auth/v1`;
   const rules = {
     issuers: [settings.issuer ?? authUrl].flat(),
@@ -100,8 +108,10 @@ export function createAuthenticator(settings: AuthSettings): Authenticator {
     const decoded = decodeToken(token);
     if (!decoded) return err(MALFORMED);
     const { algorithm, claims } = decoded;
-    const isSymmetric = algorithm === "HS256";
-    if (!isSymmetric && !ASYMMETRIC_ALGORITHMS.includes(algorithm)) return err(ALGORITHM);
+    if (!algorithms.includes(algorithm)) {
+      return err({ code: "unauthorized", message: `The algorithm of the token must be ${algorithms.join(", ")}` });
+    }
+    const isSymmetric = algorithm === SYMMETRIC_ALGORITHM;
     // Before the signature: what could not pass anyway never costs a key operation or a call to Auth.
     const failure = checkClaims(claims, rules, now());
     if (failure) return err(failure);

@@ -1,4 +1,4 @@
-import type { AuthSettings } from "./create_authenticator.ts";
+import { ALGORITHMS, type AuthSettings } from "./create_authenticator.ts";
 import { isJsonWebKeySet, type JsonWebKeySet } from "./key_set.ts";
 
 /** Variables by name. */
@@ -17,6 +17,7 @@ export type Environment = Readonly<Record<string, string | undefined>>;
  * | `JWT_ISSUER` | issuers to accept instead, separated by commas |
  * | `JWT_AUDIENCE` | default `authenticated` |
  * | `JWT_ROLES` | roles that may call, separated by commas; default `authenticated` |
+ * | `JWT_ALGORITHMS` | algorithms of signatures, separated by commas; default `ES256,RS256,EdDSA,HS256` |
  *
  * @throws {RangeError} that names the variable which is missing or bad, and never quotes a key.
  */
@@ -31,7 +32,14 @@ export function readAuthSettings(env: Environment): AuthSettings {
     issuer: readList(env, "JWT_ISSUER") ?? [...new Set([publicUrl, supabaseUrl])].map((url) => `${url}/auth/v1`),
     audience: readText(env, "JWT_AUDIENCE"),
     allowedRoles: readList(env, "JWT_ROLES"),
+    algorithms: readAlgorithms(env),
   };
+}
+
+function readAlgorithms(env: Environment): readonly string[] | undefined {
+  const algorithms = readList(env, "JWT_ALGORITHMS");
+  if (algorithms?.every((name) => ALGORITHMS.includes(name)) ?? true) return algorithms;
+  throw new RangeError(`Cannot start as JWT_ALGORITHMS must be of ${ALGORITHMS.join(", ")}`);
 }
 
 function readText(env: Environment, name: string): string | undefined {

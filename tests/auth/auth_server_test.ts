@@ -3,7 +3,7 @@ import type { ErrorCode } from "../../shared/protocol/codes.ts";
 import { log } from "../../shared/telemetry/log.ts";
 import { type AuthStandIn, startAuthStandIn } from "./auth_stand_in.ts";
 import { authenticatorOf, START } from "./authenticator_of.ts";
-import { assertRefused, claimsOf, signSymmetric, USER_ID } from "./tokens.ts";
+import { assertRefused, claimsOf, makeKey, sign, signSymmetric, USER_ID } from "./tokens.ts";
 
 const ANOTHER_SECRET = new TextEncoder().encode("another secret of at least thirty-two characters");
 
@@ -127,4 +127,21 @@ Deno.test("verify() bounds the calls a flood of forged HS256 tokens can cause at
   assertEquals(most, 32);
   assertEquals(codes.filter((code) => code === "unauthorized").length, 32 + 64);
   assertEquals(codes.filter((code) => code === "auth_unavailable").length, 200 - 32 - 64);
+});
+
+Deno.test("verify() without HS256 among its algorithms asks the Auth server about no token, and takes the others", async () => {
+  const key = await makeKey("ES256", "current");
+  await using auth = startAuthStandIn([key.publicJwk]);
+  const { verify } = authenticatorOf(auth, { algorithms: ["ES256"] });
+  for (const secret of [undefined, ANOTHER_SECRET]) {
+    const token = await signSymmetric(claimsForBoth(auth), secret);
+    const result = await verify(token);
+    assertRefused(result, "unauthorized", token);
+    assertEquals(result.ok || result.error.message, "The algorithm of the token must be ES256");
+  }
+  assertEquals(auth.calls, { user: 0, keys: 0 });
+  assert((await verify(await sign(key, claimsForBoth(auth)))).ok);
+  const other = await makeKey("RS256", "other");
+  const token = await sign(other, claimsForBoth(auth));
+  assertRefused(await verify(token), "unauthorized", token);
 });

@@ -11,6 +11,7 @@ Deno.test("readAuthSettings() needs the URL and a key, and leaves the rest to th
     issuer: ["http://kong:8000/auth/v1"],
     audience: undefined,
     allowedRoles: undefined,
+    algorithms: undefined,
   });
 });
 
@@ -24,6 +25,7 @@ Deno.test("readAuthSettings() reads what the platform and the deployer set", () 
       SUPABASE_PUBLIC_URL: "https://api.example.com",
       JWT_AUDIENCE: "sockets",
       JWT_ROLES: "authenticated, moderator",
+      JWT_ALGORITHMS: "ES256, EdDSA",
     }),
     {
       supabaseUrl: "http://kong:8000",
@@ -32,6 +34,7 @@ Deno.test("readAuthSettings() reads what the platform and the deployer set", () 
       issuer: ["https://api.example.com/auth/v1", "http://kong:8000/auth/v1"],
       audience: "sockets",
       allowedRoles: ["authenticated", "moderator"],
+      algorithms: ["ES256", "EdDSA"],
     },
   );
   assertEquals(readAuthSettings({ ...env, JWT_ISSUER: "https://a, https://b" }).issuer, ["https://a", "https://b"]);
@@ -57,6 +60,9 @@ const badTable: [name: string, changes: Record<string, string | undefined>][] = 
   ["SUPABASE_JWKS", { SUPABASE_JWKS: "null" }],
   ["JWT_ISSUER", { JWT_ISSUER: "," }],
   ["JWT_ROLES", { JWT_ROLES: " , " }],
+  ["JWT_ALGORITHMS", { JWT_ALGORITHMS: "none" }],
+  ["JWT_ALGORITHMS", { JWT_ALGORITHMS: "ES256,SECRET" }],
+  ["JWT_ALGORITHMS", { JWT_ALGORITHMS: "," }],
 ];
 
 for (const [name, changes] of badTable) {
