@@ -141,7 +141,7 @@ Deno.test("RelaySocket with reconnect sends what a long outage held back no fast
   assert(session.socket.bufferedAmount > 0);
   // What still waits goes with the session to the next isolate.
   isolates.next();
-  isolates.relays[1]!.isolate.drain("wall_clock");
+  isolates.relays[1]!.isolate.drain("cpu");
   await eventually("all is heard", () => heard().flat().length >= sent);
   assertEquals(heard().flat(), Array.from({ length: 301 }, (_, frame) => `${frame}`));
   assertEquals(heard().map((frames) => frames.length > 0), [false, true, true]);
