@@ -10,7 +10,7 @@ import { type Store, StoreUnavailable, SYSTEM_USER } from "../store/store.ts";
 import type { Rooms } from "./rooms.ts";
 
 /** What a server posts: a message to a room, or to one user. */
-const ServerMessage = z.object({
+export const ServerMessage = z.object({
   room: z.optional(RoomId),
   user: z.optional(z.uuid()),
   body: z.string().check(z.minLength(1), z.maxLength(MAX_BODY_LENGTH)),

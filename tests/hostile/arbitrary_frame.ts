@@ -62,10 +62,15 @@ const mutation: fc.Arbitrary<(frame: Record<string, unknown>) => string> = fc.on
 );
 
 /** Frames of the protocol, frames that were one before a change, and what never was one. */
-export const hostileFrame: fc.Arbitrary<HostileFrame> = fc.oneof(
-  { weight: 3, arbitrary: validFrame.map((frame) => JSON.stringify(frame)) },
-  { weight: 6, arbitrary: fc.tuple(validFrame, mutation).map(([frame, mutate]) => mutate(frame)) },
-  { weight: 1, arbitrary: fc.json({ maxDepth: 4 }) },
-  { weight: 1, arbitrary: fc.string({ maxLength: 200, unit: "binary" }) },
-  { weight: 1, arbitrary: fc.uint8Array({ maxLength: 200 }) },
-);
+export const hostileFrame = hostileOf(validFrame);
+
+/** What `valid` gives as JSON, that after a change to its text, and what never was any of it. */
+export function hostileOf(valid: fc.Arbitrary<Record<string, unknown>>): fc.Arbitrary<HostileFrame> {
+  return fc.oneof(
+    { weight: 3, arbitrary: valid.map((value) => JSON.stringify(value)) },
+    { weight: 6, arbitrary: fc.tuple(valid, mutation).map(([value, mutate]) => mutate(value)) },
+    { weight: 1, arbitrary: fc.json({ maxDepth: 4 }) },
+    { weight: 1, arbitrary: fc.string({ maxLength: 200, unit: "binary" }) },
+    { weight: 1, arbitrary: fc.uint8Array({ maxLength: 200 }) },
+  );
+}
