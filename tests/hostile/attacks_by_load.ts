@@ -146,6 +146,67 @@ export const ATTACKS_BY_LOAD: readonly Attack[] = [
     },
   },
   {
+    name: "`resume` without end of a user in 600 rooms",
+    against: ["chat"],
+    tries: 200,
+    run: async (target, tries) => {
+      // Beside a room, where no connection hears what the others join.
+      await countOutcomes(3, async (n) => {
+        await using client = await target.connect(FIRST_ATTACKER, "room=many");
+        for (let i = 0; i < 199; i++) client.sendJson({ type: "join", room: `many-${n}-${i}` });
+        return await outcomeOf(client);
+      }, 1);
+      return await countOutcomes(1, async () => {
+        await using client = await target.connect(FIRST_ATTACKER, "");
+        for (let n = 1; n < tries; n++) client.sendJson({ type: "resume", rooms: {}, ref: "resume" });
+        let refused = 0;
+        await outcomeOf(client, (frame) => frame.ref === "resume" && refused++);
+        // A minute of the clock may have begun meanwhile.
+        assert(refused >= tries - 1 - 40, `${refused} were refused`);
+        return "all but 20 a minute refused";
+      });
+    },
+  },
+  {
+    name: "a crowded room joined and left in a loop",
+    against: ["chat"],
+    tries: 400,
+    run: async (target, tries) => {
+      await using _members = await openMembers(target, 100);
+      return await countOutcomes(tries / 80, async (n) => {
+        await using client = await target.connect(FIRST_ATTACKER + 500 + n, "");
+        for (let i = 0; i < 80; i++) {
+          client.sendJson({ type: "join", room: "crowd" });
+          client.sendJson({ type: "leave", room: "crowd" });
+        }
+        await outcomeOf(client);
+        return "joined and left";
+      });
+    },
+  },
+  {
+    name: "signals to a user with 20 connections",
+    against: ["chat"],
+    tries: 2_000,
+    run: async (target, tries) => {
+      const room = "room=aimed";
+      const readers = await Promise.all(Array.from({ length: 20 }, () => target.connect(FIRST_ATTACKER, room)));
+      const clients = await Promise.all(Array.from({ length: 20 }, () => target.connect(FIRST_ATTACKER + 1, room)));
+      const to = subjectOf(await target.tokens.sign(FIRST_ATTACKER));
+      const begunAt = performance.now();
+      let refused = 0;
+      await Promise.all(clients.map(async (client) => {
+        for (let n = 0; n < tries / 20; n++) client.sendJson({ type: "signal", data: "x", to, ref: "signal" });
+        await outcomeOf(client, (frame) => frame.ref === "signal" && refused++);
+      }));
+      const passed = tries - refused;
+      const most = 20_000 + 10_000 * (performance.now() - begunAt) / 1_000;
+      assert(passed * readers.length <= most, `${passed} have passed to ${readers.length}, where ${most} may be heard`);
+      for (const client of [...readers, ...clients]) await client.close();
+      return "1,000 and 500 a second delivered, the rest refused";
+    },
+  },
+  {
     name: "`history` of large messages, sixteen at a time",
     against: ["chat"],
     tries: 16,
@@ -208,6 +269,18 @@ export const ATTACKS_BY_LOAD: readonly Attack[] = [
       }),
   },
 ];
+
+/** Reads all that was answered to what a client has sent so far. */
+async function outcomeOf(client: TestSocket, onFrame: (frame: Record<string, unknown>) => void = () => {}) {
+  client.sendJson({ type: "ping", ref: "the end" });
+  for (let frame = await client.nextJson(); frame.ref !== "the end"; frame = await client.nextJson()) onFrame(frame);
+  return "answered";
+}
+
+/** The user of a token. */
+function subjectOf(token: string): string {
+  return JSON.parse(atob(token.split(".")[1]!.replaceAll("-", "+").replaceAll("_", "/"))).sub;
+}
 
 /** A letter of a plane, alone or in a name, or half of one. */
 function nameOfPlane(plane: number, form: number): string {
