@@ -38,25 +38,33 @@ const NAMES = [
   ...["input", "item", "role", "content", "type", "event_id", "model", "Instructions", "toString", "constructor"],
 ];
 
-/** Changes an event at a place in it: a member more, less, twice or of another value. */
-export const hostileClientEvent: fc.Arbitrary<string> = fc
+/** An event that was changed at a place or more: a member more, less or of another value. */
+const changedEvent = fc
   .tuple(
     validClientEvent,
     fc.array(fc.record({ at: fc.nat(), name: fc.constantFrom(...NAMES), value: hostileValue }), {
       minLength: 1,
       maxLength: 3,
     }),
-    fc.boolean(),
   )
-  .map(([event, changes, isDoubled]) => {
+  .map(([event, changes]) => {
     const changed = structuredClone(event);
     for (const { at, name, value } of changes) change(changed, at, name, structuredClone(value));
-    const text = JSON.stringify(changed);
-    if (!isDoubled) return text;
-    // Of a member that stands there twice some readers take the first.
-    const { name, value } = changes[0]!;
-    return `${text.slice(0, -1)},${JSON.stringify(name)}:${JSON.stringify(value)}}`;
+    return JSON.stringify(changed);
   });
+
+/** An event in which a member stands twice: some readers take the first. */
+const doubledEvent = fc.tuple(validClientEvent, fc.nat(), hostileValue).map(([event, at, value]) => {
+  const names = Object.keys(event);
+  const member = `${JSON.stringify(names[at % names.length])}:${JSON.stringify(value)}`;
+  return `{${member},${JSON.stringify(event).slice(1)}`;
+});
+
+/** The text of what was an event of OpenAI's. */
+export const hostileClientEvent = fc.oneof({ weight: 4, arbitrary: changedEvent }, {
+  weight: 1,
+  arbitrary: doubledEvent,
+});
 
 function change(event: ClientEventValue, at: number, name: string, value: unknown): void {
   const holders = objectsIn(event);

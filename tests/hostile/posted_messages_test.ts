@@ -41,8 +41,13 @@ Deno.test("whatever is posted to /chat/messages is stored once or refused by nam
       const before = stored;
       const headers = { Authorization: `Bearer ${SECRET}` };
       const answer = await fetch(`${chat.url}/chat/messages`, { method: "POST", headers, body });
-      const { type, code } = await answer.json();
+      const { type, code, room } = await answer.json();
       statuses.set(answer.status, (statuses.get(answer.status) ?? 0) + 1);
+      // To one place, and that which was named.
+      if (answer.ok) {
+        const asked = await new Response(body).json();
+        assertEquals(asked.room, asked.user === undefined ? room : undefined);
+      }
       if (answer.status === 201) assertEquals([stored - before, type], [1, "ack"]);
       else if (answer.status === 200) assertEquals([stored - before, type], [0, "ack"]);
       else {
