@@ -87,9 +87,13 @@ function assertHeldToPolicy(event: RealtimeEvent): void {
     assertOnly(response, RESPONSE_FIELDS.filter((field) => field !== "instructions" && field !== "tools"));
     assertEquals((response.audio as AudioFields | undefined)?.output?.voice, undefined);
     assertBelowCeiling(response);
-    for (const item of (response.input ?? []) as ClientEventValue[]) assert(item.role !== "system");
+    for (const item of (response.input ?? []) as ClientEventValue[]) assertNotOfSystem(item);
   }
-  if (event.type === "conversation.item.create") assert((event.item as ClientEventValue).role !== "system");
+  if (event.type === "conversation.item.create") assertNotOfSystem(event.item as ClientEventValue);
+}
+
+function assertNotOfSystem({ type, role }: ClientEventValue): void {
+  assert(type !== "message" || role !== "system");
 }
 
 function assertOnly(fields: ClientEventValue, allowed: readonly string[]): void {

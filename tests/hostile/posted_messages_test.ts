@@ -49,8 +49,8 @@ Deno.test("whatever is posted to /chat/messages is stored once or refused by nam
       const answer = await fetch(`${chat.url}/chat/messages`, { method: "POST", headers, body });
       const { type, code, room } = await answer.json();
       statuses.set(answer.status, (statuses.get(answer.status) ?? 0) + 1);
-      // To one place, and that which was named.
-      if (answer.ok) {
+      // To one place, and that which was named; what was there before is answered with where it went then.
+      if (answer.status === 201) {
         const asked = JSON.parse((body as string).replace(/^\uFEFF/, "")); // Decoding takes the mark away.
         assertEquals(asked.room, asked.user === undefined ? room : undefined);
       }
