@@ -1,6 +1,7 @@
 import { assert, assertEquals } from "@std/assert";
 import * as FakeTimers from "@sinonjs/fake-timers";
 import { memoryStore } from "../../shared/store/memory_store.ts";
+import { countMade } from "../support/count_made.ts";
 import { inProcessChat } from "../support/in_process_chat.ts";
 
 const MEMBERS = 20;
@@ -20,44 +21,18 @@ async function idleMember() {
     await fill(1);
     await quiet();
     const before = clock.countTimers();
-    const made = countMade();
+    const made = countMade("Set", "Map");
     await fill(1 + MEMBERS).finally(made.stop);
     await quiet();
     return {
       timers: (clock.countTimers() - before) / MEMBERS,
-      sets: made.sets / MEMBERS,
-      maps: made.maps / MEMBERS,
+      sets: made.counts.Set / MEMBERS,
+      maps: made.counts.Map / MEMBERS,
     };
   } finally {
     chat.close();
     clock.uninstall();
   }
-}
-
-/** Counts the sets and maps that are made until it is stopped. */
-function countMade() {
-  const { Set: OwnSet, Map: OwnMap } = globalThis;
-  const made = {
-    sets: 0,
-    maps: 0,
-    stop() {
-      globalThis.Set = OwnSet;
-      globalThis.Map = OwnMap;
-    },
-  };
-  globalThis.Set = class<T> extends OwnSet<T> {
-    constructor(items?: Iterable<T> | null) {
-      super(items);
-      made.sets++;
-    }
-  } as SetConstructor;
-  globalThis.Map = class<K, V> extends OwnMap<K, V> {
-    constructor(entries?: Iterable<readonly [K, V]> | null) {
-      super(entries);
-      made.maps++;
-    }
-  } as MapConstructor;
-  return made;
 }
 
 Deno.test("a member who says nothing holds no timer of the runtime, and few sets and maps were made for him", async () => {

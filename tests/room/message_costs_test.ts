@@ -9,6 +9,7 @@ import { ChatClientFrame } from "../../shared/protocol/chat_client_frames.ts";
 import { groupCommit } from "../../shared/store/group_commit.ts";
 import { memoryStore } from "../../shared/store/memory_store.ts";
 import type { Store } from "../../shared/store/store.ts";
+import { countMade } from "../support/count_made.ts";
 import { inProcessChat, type StandInSocket } from "../support/in_process_chat.ts";
 
 const MESSAGES = 40;
@@ -35,6 +36,28 @@ Deno.test("a message costs one write, one publication and two encodings, however
       "frames sent": MESSAGES * (members + 1),
     }, `${members} members`);
   }
+});
+
+Deno.test("a message makes no set, map or buffer and two promises, however many members it goes to", async () => {
+  const ofRooms = [];
+  for (const members of [3, 60]) {
+    await using room = await fullRoom(members, "");
+    room.say(0);
+    await settle();
+    const made = countMade("Set", "Map", "Promise", "Uint8Array");
+    try {
+      for (let n = 1; n <= MESSAGES; n++) {
+        room.say(n);
+        await settle();
+      }
+    } finally {
+      made.stop();
+    }
+    ofRooms.push(made.counts);
+  }
+  // One that the group commit gives back, and one that the memory store does.
+  const expected = { Set: 0, Map: 0, Promise: 2 * MESSAGES, Uint8Array: 0 };
+  assertEquals(ofRooms, [expected, expected]);
 });
 
 Deno.test("messages that come together go to the store in one call", async () => {
@@ -164,7 +187,7 @@ function countCalls(methods: Record<string, Counted>, add: (name: string, count?
   return { [Symbol.dispose]: () => restore.forEach((undo) => undo()) };
 }
 
-/** Lets everything happen that waits for nothing but its turn; itself without a timer, as these are counted. */
+/** Lets everything happen that waits for nothing but its turn; itself without a timer and a promise, as these are counted. */
 async function settle(): Promise<void> {
-  for (let turn = 0; turn < 50; turn++) await Promise.resolve();
+  for (let turn = 0; turn < 50; turn++) await undefined;
 }
