@@ -55,7 +55,7 @@ Deno.test("a message makes no set, map or buffer and two promises, however many 
     }
     ofRooms.push(made.counts);
   }
-  // One that the group commit gives back, and one that the memory store does.
+  // Both of the group commit: what it gives back, and its wait for what is written in the same turn.
   const expected = { Set: 0, Map: 0, Promise: 2 * MESSAGES, Uint8Array: 0 };
   assertEquals(ofRooms, [expected, expected]);
 });
