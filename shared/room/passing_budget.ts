@@ -48,12 +48,11 @@ export class PassingBudget {
   }
 
   /**
-   * Takes what a frame of a user costs where so many connections hear it; false where he has used up what he may. A frame
-   * that costs more than that at once passes when nothing is used.
+   * Takes what a frame of a user costs where so many connections hear it; false where he has used up what he may, and
+   * always where it comes to more bytes than he may send at once. More connections than that hear one when nothing is used.
    */
   take(userId: string, bytes: number, receivers: number): boolean {
-    const { messageBurst, byteBurst } = this.#limits;
-    return this.#limiterOf(userId).take(Math.min(byteBurst, bytes * receivers), Math.min(messageBurst, receivers));
+    return this.#limiterOf(userId).take(bytes * receivers, Math.min(this.#limits.messageBurst, receivers));
   }
 
   #limiterOf(userId: string): RateLimiter {

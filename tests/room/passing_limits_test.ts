@@ -64,6 +64,15 @@ Deno.test("a signal to one user costs what all of his connections hear", async (
   for (const client of [other, ...readers]) await client.close();
 });
 
+Deno.test("a frame that comes to more bytes than may be sent at once never passes, one to more connections does", () => {
+  const { byteBurst, messageBurst } = PASSING_LIMITS;
+  const budget = new PassingBudget(PASSING_LIMITS, 10, () => 0);
+  assertEquals(budget.take("ann", 60_000, 1_000), false);
+  assertEquals(budget.take("ann", byteBurst / 1_000, 1_000), true);
+  assertEquals(budget.take("bob", 1, messageBurst + 1), true);
+  assertEquals(budget.take("bob", 1, 1), false);
+});
+
 Deno.test("a raw connection that sends more than may be sent to so many is closed 4429", async () => {
   using _clock = frozenDate();
   await using chat = serveChat({ sockets: RAISED });
@@ -153,7 +162,7 @@ Deno.test("what a user has used is known until it is given back, of so many user
   assert(!budget.take("a", 1, 1));
   assert(budget.take("b", 10, 4));
   assert(!budget.take("b", 0, 1), "deliveries count by themselves");
-  assert(budget.take("c", 1_000_000, 1), "more than may be used at once passes where nothing is used");
+  assert(!budget.take("c", 201, 1), "so much at once is more than may be used");
   assertEquals([budget.take("d", 200, 1), budget.take("e", 200, 1), budget.size], [true, false, 3]);
   now += 3_999;
   assert(budget.take("a", 1, 1));
