@@ -6,6 +6,7 @@ import { FUNCTIONS, type Target } from "./target.ts";
 const MIB = 1024 * 1024;
 const PING = 9;
 const ATTACKER = 66;
+const FIRST_OF_MANY = 10_000;
 
 type Frame = readonly [opcode: number, payload: string | Uint8Array, faults?: FrameFaults];
 
@@ -46,14 +47,15 @@ const FORBIDDEN: Readonly<Record<string, readonly Frame[][]>> = {
 /** Attacks on the protocol itself, by a client that writes bytes. */
 export const ATTACKS_BY_BYTES: readonly Attack[] = [
   {
-    // The first: what it leaves is waited for ten seconds, while the others are made.
+    // The first: what it leaves is waited for ten seconds, while the others are made. By many, or he who makes those
+    // would have no place left.
     name: "handshakes that break off",
     against: FUNCTIONS,
     tries: 200,
     run: (target, tries) =>
       countOutcomes(tries, async (n) => {
         using client = await target.dial();
-        await client.request({ path: await target.path(ATTACKER) });
+        await client.request({ path: await target.path(FIRST_OF_MANY + n) });
         if (n % 2 === 0) await client.answer();
         return "forgotten";
       }),
