@@ -16,7 +16,7 @@ import { benchTokens } from "./bench_tokens.ts";
 import { benchFanOut, fanOutCases } from "./fan_out.ts";
 import { benchStorePath } from "./store_path.ts";
 import { benchConnecting } from "./connecting.ts";
-import { benchColdStart } from "./cold_start.ts";
+import { benchColdStart, type DenoProgram } from "./cold_start.ts";
 import { benchGrowth } from "./growth.ts";
 import { benchHalfLoad } from "./half_load.ts";
 import { benchLadder } from "./ladder.ts";
@@ -26,6 +26,7 @@ import { benchRelayPath } from "./relay_path.ts";
 import { chat, echo, plainRoom } from "./systems.ts";
 import { sectionChart } from "./section_chart.ts";
 import { statusLine } from "../../supabase/local/status_line.ts";
+import { goalsSection } from "./goals_section.ts";
 import { markdownTable, type Section, withSection } from "./table.ts";
 
 const PAGE = new URL("../../docs/bench.md", import.meta.url);
@@ -70,16 +71,16 @@ const parts: Record<string, () => Promise<Section>> = {
     const systems = [plainRoom({ deno }), echo(tokens, { deno }), chat(tokens, { batch: false, deno })];
     return benchConnecting({ systems, rounds, log });
   },
-  "cold-start": async () => {
-    const versions = flags.deno === undefined ? [Deno.version.deno, HOSTED_DENO] : [flags.deno];
-    const denos = await Promise.all(versions.map(async (version) => ({ version, path: await denoPath(version) })));
-    return await benchColdStart({ denos, tokens, rounds, log });
+  "cold-start": async () => benchColdStart({ denos: await bothDenos(), tokens, rounds, log }),
+  memory: async () => {
+    const sections: Section[] = [];
+    for (const { version, path: deno } of await bothDenos()) {
+      const systems = [plainRoom({ deno }), echo(tokens, { deno }), chat(tokens, { batch: false, deno })];
+      sections.push(withDeno(version, await benchMemory({ systems, rounds, log })));
+    }
+    return { ...sections[0]!, rows: sections.flatMap(({ rows }) => rows) };
   },
-  memory: () => {
-    const systems = [plainRoom({ deno }), echo(tokens, { deno }), chat(tokens, { batch: false, deno })];
-    return benchMemory({ systems, rounds, log });
-  },
-  growth: () => benchGrowth({ system: chat(tokens, { batch: false, deno }), rounds, seconds, log }),
+  growth: () => benchGrowth({ system: chat(tokens, { batch: false, deno }), deno, rounds, seconds, log }),
   relay: () => benchRelayPath({ tokens, rounds, seconds, deno, log }),
 };
 const names = flags.only === undefined ? Object.keys(parts) : [flags.only];
@@ -108,7 +109,8 @@ async function writePage(): Promise<void> {
     if (chart !== undefined) await Deno.writeTextFile(new URL(`charts/${section.name}.svg`, PAGE), chart);
     page = withSection(page, section, `${markdownTable(section)}\n\n${machine()}${picture}`);
   }
-  await Deno.writeTextFile(PAGE, page);
+  const goals = goalsSection(page);
+  await Deno.writeTextFile(PAGE, withSection(page, goals));
   await new Deno.Command(Deno.execPath(), {
     args: ["fmt", "--quiet", PAGE.pathname, new URL("charts/", PAGE).pathname],
   }).output();
@@ -120,6 +122,18 @@ function machine(): string {
   const load = Deno.loadavg()[0]!.toFixed(1);
   return `Medians of ${rounds} rounds, Deno ${flags.deno ?? Deno.version.deno}, ` +
     `${navigator.hardwareConcurrency} cores, load average ${load} at the end.`;
+}
+
+/** The Denos of what is measured on more than one, unless one is asked for. */
+function bothDenos(): Promise<DenoProgram[]> {
+  const versions = flags.deno === undefined ? [Deno.version.deno, HOSTED_DENO] : [flags.deno];
+  return Promise.all(versions.map(async (version) => ({ version, path: await denoPath(version) })));
+}
+
+/** The section with the Deno that it was measured on in its second column. */
+function withDeno(version: string, { name, columns, rows }: Section): Section {
+  const insert = ([first, ...others]: readonly string[], cell: string) => [first!, cell, ...others];
+  return { name, columns: insert(columns, "Deno"), rows: rows.map((row) => insert(row, version)) };
 }
 
 function log(line: string): void {
