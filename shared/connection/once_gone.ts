@@ -7,9 +7,9 @@ const SILENT_MS = 120_000;
  * Calls `gone` once, when the runtime lets go of a socket that is being closed from here: when its client has answered
  * the close frame, or its TCP connection has ended. One that does neither keeps a descriptor and some 25 KB, for as long
  * as it likes (Deno 2.1.4 and 2.9.6 have no time limit for it), and counts for two minutes; without `timers` until the
- * end.
+ * end. A handshake that was broken off brings no event at all: call what is returned where that is known.
  */
-export function onceGone(socket: WebSocket, gone: () => void, timers?: Timers): void {
+export function onceGone(socket: WebSocket, gone: () => void, timers?: Timers): () => void {
   const done = () => {
     timers?.cancel(timer);
     socket.removeEventListener("close", done);
@@ -19,4 +19,5 @@ export function onceGone(socket: WebSocket, gone: () => void, timers?: Timers): 
   const timer: Timer | undefined = timers?.after(SILENT_MS, done, (done) => done());
   socket.addEventListener("close", done);
   socket.addEventListener("error", done);
+  return done;
 }

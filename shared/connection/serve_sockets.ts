@@ -266,11 +266,11 @@ class SocketServer {
     const upgraded = this.#upgradeSocket(request, protocol);
     if (upgraded === undefined) return response;
     this.#refused++;
-    onceGone(upgraded.socket, () => this.#refused--);
+    const neverOpened = onceGone(upgraded.socket, () => this.#refused--);
     this.#context.counters.closed(closeCode);
     const error: ErrorFrame = { type: "error", code, message };
     const frame = this.#serve.refusalFrame === undefined ? error : this.#serve.refusalFrame(request, error);
-    sendRefusal(upgraded.socket, refusal, frame, this.#context.isolate);
+    sendRefusal(upgraded.socket, refusal, frame, { isolate: this.#context.isolate, neverOpened });
     return upgraded.response;
   }
 
@@ -391,7 +391,12 @@ function handshakeFlaw({ method, headers }: Request): string | undefined {
 }
 
 /** Tells a client why it may not come in, and lets go of it without waiting for its answer. */
-function sendRefusal(socket: WebSocket, refusal: Refusal, frame: object | undefined, isolate: Isolate): void {
+function sendRefusal(
+  socket: WebSocket,
+  refusal: Refusal,
+  frame: object | undefined,
+  { isolate, neverOpened }: { readonly isolate: Isolate; readonly neverOpened: () => void },
+): void {
   const { closeCode, code, message } = refusal;
   isolate.hold();
   let isHeld = true;
@@ -400,7 +405,10 @@ function sendRefusal(socket: WebSocket, refusal: Refusal, frame: object | undefi
     if (isHeld) isolate.release();
     isHeld = false;
   };
-  const giveUp = setTimeout(done, 10_000);
+  const giveUp = setTimeout(() => {
+    neverOpened();
+    done();
+  }, 10_000);
   socket.onopen = () => {
     try {
       if (frame !== undefined) socket.send(JSON.stringify(frame));

@@ -271,6 +271,27 @@ Deno.test("five hundred refused clients may stay; those beyond them are answered
   for (const raw of silent) raw[Symbol.dispose]();
 });
 
+Deno.test("refused clients that break off their handshakes are forgotten after ten seconds", async () => {
+  const clock = install({ toFake: ["setTimeout", "clearTimeout"], shouldClearNativeTimers: true });
+  using _clock = { [Symbol.dispose]: () => clock.uninstall() };
+  let asked = 0;
+  await using kernel = startKernel(async (_, { signal }) => {
+    if (asked++ < 500) await new Promise((resolve) => signal.addEventListener("abort", resolve));
+    return refuse({ code: "unauthorized", message: "No" });
+  });
+  const dialled = await Promise.all(Array.from({ length: 500 }, async () => {
+    const raw = await RawSocket.connect(kernel.host);
+    await raw.request();
+    return raw;
+  }));
+  await eventually("all have been read", () => asked === 500);
+  for (const raw of dialled) raw[Symbol.dispose]();
+  await eventually("all are refused", async () => (await kernel.health()).counters.refused.unauthorized === 500);
+  clock.tick(10_000);
+  using next = await RawSocket.connect(kernel.host);
+  assertEquals((await next.handshake()).status, 101);
+});
+
 Deno.test("connections that race for the last place of a user get one between them", async () => {
   await using kernel = startKernel(async ({ processes }) => {
     await Promise.resolve();
