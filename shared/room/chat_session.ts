@@ -10,7 +10,7 @@ import { type RoomView, type Store, StoreUnavailable, type Unread, type Write, t
 import { encodeMessages } from "./encode_frame.ts";
 import { parseChatFrame, type ParsedFrame, refOf } from "./parse_chat_frame.ts";
 import type { Room } from "./room.ts";
-import type { Rooms, UserConnection } from "./rooms.ts";
+import { NO_PLACE, type Rooms, type UserConnection } from "./rooms.ts";
 import { type RoomsOwner, SessionRooms } from "./session_rooms.ts";
 import { UnreadNews } from "./unread_news.ts";
 
@@ -53,7 +53,6 @@ const MAX_READS_UNDER_WAY = 16;
 const MAX_LOOKS_A_MINUTE = 20;
 /** Rooms that are not the user's, of which a connection may claim to have positions: each is answered by itself. */
 const MAX_UNKNOWN_ROOMS = 1_000;
-const NO_PLACE = "This isolate has all the rooms it takes: connect again";
 /** A room of two holds one event a member when it is made. */
 const NEW_DIRECT_ROOM = 2;
 
@@ -163,7 +162,7 @@ export class ChatSession implements UserConnection, RoomsOwner {
 
   /** There is no place here for the rooms that it is to be in: another isolate may have it. */
   turnedAway(): void {
-    this.#close(1013, `overloaded: ${NO_PLACE}`);
+    this.#close(1013, `overloaded: ${NO_PLACE.message}`);
   }
 
   /** Gives up what it holds outside of itself. */
@@ -319,7 +318,7 @@ export class ChatSession implements UserConnection, RoomsOwner {
     if (this.#rooms?.mayJoin(id) === false) {
       return this.#refuse({ code: "overloaded", message: "This connection is in too many rooms" }, frame);
     }
-    if (!rooms.makePlace([id])) return this.#refuse({ code: "overloaded", message: NO_PLACE }, frame);
+    if (!rooms.makePlace([id])) return this.#refuse(NO_PLACE, frame);
     const view = await store.join(this.#sender, id, { createRooms });
     if (!view.ok) return this.#refuse(view.error, frame);
     if (this.#isGone) return;

@@ -14,10 +14,9 @@ import { RawSession } from "./raw_session.ts";
 import { type ChatRequest, readChatRequest } from "./read_chat_request.ts";
 import type { RoomLimits } from "./room.ts";
 import { RoomCounters } from "./room_counters.ts";
-import { Rooms } from "./rooms.ts";
+import { NO_PLACE, Rooms } from "./rooms.ts";
 
 const ROOM_NOT_FOUND: Failure = { code: "room_not_found", message: "There is no such room." };
-const NO_PLACE: Failure = { code: "overloaded", message: "This isolate has all the rooms it takes: connect again" };
 
 /** What a chat is made of. */
 export interface ChatOptions {

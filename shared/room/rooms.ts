@@ -3,6 +3,7 @@ import type { Bus, Unsubscribe } from "../bus/bus.ts";
 import { added, allOf, type Few, type Pid, type Processes, removed } from "../process/mod.ts";
 import type { Peers } from "../isolate/peers.ts";
 import { fromBase64, toBase64 } from "../protocol/base64.ts";
+import type { Failure } from "../protocol/codes.ts";
 import type { LogEvent, RoomView, Store } from "../store/store.ts";
 import { decodeVersions } from "./decode_versions.ts";
 import { encodeFrame } from "./encode_frame.ts";
@@ -70,6 +71,11 @@ interface OpenUser {
 /** Beats remind of presence while they reach no more isolates than this, and of so many rooms; beyond, each room's topic does. */
 const MOST_REMINDED_BY_BEAT = 50;
 const MOST_VERSIONS = 500;
+/** There is no place for another room: see `Rooms.makePlace`. */
+export const NO_PLACE: Failure = {
+  code: "overloaded",
+  message: "This isolate has all the rooms it takes: connect again",
+};
 /** Why a raw connection is closed whose user sends more than he may to so many. */
 export const RAW_OVERRUN = "rate_limited: More than may be sent to so many";
 

@@ -33,9 +33,9 @@ const RETRY_MS = [100, 400, 1_500, 5_000];
  * leases have run out.
  *
  * Usage is stored as soon as the upstream tells of it, whoever is still there to hear that: a response that is under way, or
- * was asked for, when its client leaves is cancelled, and the upstream is heard out. A client is told of the end of a response once its usage is
- * stored, or after `MAX_HELD_MS`. What could not be stored waits, in order, for the next call that gets through; it is lost
- * with the isolate.
+ * was asked for, when its client leaves is cancelled, and the upstream is heard out. A client is told of the end of a
+ * response once its usage is stored, or after `MAX_HELD_MS`. What could not be stored waits, in order, for the next call
+ * that gets through; it is lost with the isolate.
  */
 export class Meter {
   readonly #options: MeterOptions;
