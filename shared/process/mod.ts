@@ -1,10 +1,12 @@
-/** The processes of this isolate: `spawn` one, `send` it messages, watch it end. */
+/**
+ * The processes of this isolate: `spawn` one, `send` it messages, watch it end. Those of others are reached by
+ * `connectProcesses` of `remote_processes.ts`, which a function loads only where it has a bus.
+ */
 import { log } from "../telemetry/log.ts";
 import { Processes } from "./processes.ts";
 import type { Behaviour, ExitReason, InFlight, Pid, SendResult, SpawnOptions } from "./process.ts";
 
 export { added, allOf, type Few, removed } from "./few.ts";
-export { connectProcesses, type IsolateBus, type PeerWatch } from "./remote_processes.ts";
 export { Processes, type ProcessesOptions, type RemoteLink } from "./processes.ts";
 export * from "./process.ts";
 

@@ -4,7 +4,8 @@ import { memoryBus } from "../../shared/bus/memory_bus.ts";
 import { Peers } from "../../shared/isolate/peers.ts";
 import { memoryStore } from "../../shared/store/memory_store.ts";
 import { Rooms } from "../../shared/room/rooms.ts";
-import { connectProcesses, EXIT, type ExitNotice, Processes } from "../../shared/process/mod.ts";
+import { EXIT, type ExitNotice, Processes } from "../../shared/process/mod.ts";
+import { connectProcesses } from "../../shared/process/remote_processes.ts";
 
 /** Isolates on one bus, under a clock that is moved by hand; `lose` decides which texts on a topic get lost. */
 async function withIsolates(
