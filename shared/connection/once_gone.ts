@@ -7,7 +7,7 @@ const SILENT_MS = 120_000;
  * Calls `gone` once, when the runtime lets go of a socket that is being closed from here: when its client has answered
  * the close frame, or its TCP connection has ended. One that does neither keeps a descriptor and some 25 KB, for as long
  * as it likes (Deno 2.1.4 and 2.9.6 have no time limit for it), and counts for two minutes; without `timers` until the
- * end. A handshake that was broken off brings no event at all: call what is returned where that is known.
+ * end, or until what is returned is called.
  */
 export function onceGone(socket: WebSocket, gone: () => void, timers?: Timers): () => void {
   const done = () => {

@@ -266,11 +266,10 @@ class SocketServer {
     const upgraded = this.#upgradeSocket(request, protocol);
     if (upgraded === undefined) return response;
     this.#refused++;
-    const neverOpened = onceGone(upgraded.socket, () => this.#refused--);
     this.#context.counters.closed(closeCode);
     const error: ErrorFrame = { type: "error", code, message };
     const frame = this.#serve.refusalFrame === undefined ? error : this.#serve.refusalFrame(request, error);
-    sendRefusal(upgraded.socket, refusal, frame, { isolate: this.#context.isolate, neverOpened });
+    sendRefusal(upgraded.socket, refusal, frame, this.#context.isolate, () => this.#refused--);
     return upgraded.response;
   }
 
@@ -390,25 +389,29 @@ function handshakeFlaw({ method, headers }: Request): string | undefined {
   if (headers.get("sec-websocket-version") !== "13") return "Sec-WebSocket-Version must be 13";
 }
 
-/** Tells a client why it may not come in, and lets go of it without waiting for its answer. */
+/**
+ * Tells a client why it may not come in, and lets go of it without waiting for its answer; `gone` is called when the runtime
+ * has. A handshake that was broken off brings no event: it counts for ten seconds.
+ */
 function sendRefusal(
   socket: WebSocket,
-  refusal: Refusal,
+  { closeCode, code, message }: Refusal,
   frame: object | undefined,
-  { isolate, neverOpened }: { readonly isolate: Isolate; readonly neverOpened: () => void },
+  isolate: Isolate,
+  gone: () => void,
 ): void {
-  const { closeCode, code, message } = refusal;
   isolate.hold();
   let isHeld = true;
-  const done = () => {
+  const release = () => {
     clearTimeout(giveUp);
     if (isHeld) isolate.release();
     isHeld = false;
   };
-  const giveUp = setTimeout(() => {
-    neverOpened();
-    done();
-  }, 10_000);
+  const end = onceGone(socket, () => {
+    release();
+    gone();
+  });
+  const giveUp = setTimeout(end, 10_000);
   socket.onopen = () => {
     try {
       if (frame !== undefined) socket.send(JSON.stringify(frame));
@@ -416,8 +419,6 @@ function sendRefusal(
       // The client has gone already: it does not want to know.
     }
     closeSocket(socket, closeCode, `${code}: ${message}`);
-    done();
+    release();
   };
-  socket.onclose = done;
-  socket.onerror = done;
 }
