@@ -149,22 +149,23 @@ export const JoinedFrame = z.object({
   seq: Seq,
   epoch: z.string(),
   resumed: z.boolean(),
-  /** Left out while other isolates are still asked who is there: a `presence` with the `state` follows. */
+  /** Left out of a room of many, and while other isolates are still asked who is there: a `presence` with the `state` follows. */
   members: z.optional(z.array(PresentMember)),
-  /** How many more are there than `members` names, which are 500 at most. */
-  members_left_out: z.optional(z.number()),
   ref: Ref,
 });
+export type JoinedFrame = z.infer<typeof JoinedFrame>;
 export const LeftFrame = z.object({ type: z.literal("left"), room: z.string(), ref: Ref });
 export const PresenceFrame = z.object({
   type: z.literal("presence"),
   room: z.string(),
-  /** All who are here, in the place of what was known; sent on joining. */
+  /** Who is here, in the place of what was known; sent on joining. */
   state: z.optional(z.array(PresentMember)),
-  /** How many more are here than `state` names, which are 500 at most. */
+  /** With `state`: how many more are here than the list names, which are 500 at most. */
   members_left_out: z.optional(z.number()),
   /** Who came, and who went, since. */
   joined: z.optional(z.array(PresentMember)),
+  /** Right behind a `state`: those `joined` belong to the same list, as one frame holds only so many. */
+  already: z.optional(z.literal(true)),
   left: z.optional(z.array(PresentMember)),
 });
 export const UnreadCountFrame = z.object({

@@ -122,12 +122,8 @@ export class RoomView {
     const stops = [
       ...LOG_EVENTS.map((name) => chat.on(name, (event: LogFrame) => this.#happened(event))),
       chat.on("presence", (frame) => this.#isHere(frame) && this.#presenceChanged(frame)),
-      // Where the other isolates are still asked who is there, a presence with all of them follows.
-      chat.on(
-        "joined",
-        ({ room, members: state, members_left_out }) =>
-          room === this.room && state && this.#presenceChanged({ state, members_left_out }),
-      ),
+      // Where it names nobody, a presence follows.
+      chat.on("joined", ({ room, members: state }) => room === this.room && state && this.#presenceChanged({ state })),
       chat.on("typing", (frame) => this.#isHere(frame) && this.#types(frame)),
       chat.on("unread_count", (frame) => frame.room === this.room && this.#counted(frame)),
       chat.on("sent", ({ frame, ack }) => this.#settled(frame, ack)),

@@ -125,10 +125,7 @@ export class ChatSession implements UserConnection, RoomsOwner {
     this.#greet(start, { room: room.id, community_id: room.id, seq, epoch: room.epoch, resumed }, heard, leftOut);
     if (reason !== undefined) this.tell({ type: "resync", room: room.id, reason });
     own.enter(room, view, since, true);
-    const present = rooms.present(room.id);
-    if (present === undefined) return;
-    const { members: state, ...more } = present;
-    this.tell({ type: "presence", room: room.id, state, ...more });
+    for (const part of rooms.present(room.id) ?? []) this.tell({ type: "presence", room: room.id, ...part });
   }
 
   "ws.message"({ type, data }: ClientMessage): Promise<void> | void {

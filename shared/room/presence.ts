@@ -24,19 +24,16 @@ export type PresenceHint =
   /** Asks the others for everyone on them; one of which the `known` version is still right need not answer. */
   | { readonly kind: "who"; readonly known?: Readonly<Record<string, number>> };
 
-/** Who is in a room: those who have been there longest, and how many more there are. */
-export interface PresentList {
-  readonly members: PresentMember[];
-  /** Not there where there are none. */
-  readonly members_left_out?: number;
-}
-
-/** What the members here are told: who came and who went, or, where they could not be told at first, who is here. */
+/** What a member is told: who came and who went, or who is here. */
 export interface PresenceNews {
-  readonly joined?: readonly PresentMember[];
-  readonly left?: readonly PresentMember[];
-  readonly state?: readonly PresentMember[];
+  readonly joined?: PresentMember[];
+  readonly left?: PresentMember[];
+  /** Who has been here longest: the beginning of the list. */
+  readonly state?: PresentMember[];
+  /** With `state`: how many more are here than the whole list names; not there where it names all. */
   readonly members_left_out?: number;
+  /** Those `joined` are behind the beginning of the list: one frame holds only so many. */
+  readonly already?: true;
 }
 
 /** What the presence of a room is given. */
@@ -84,6 +81,12 @@ const MAX_COLLECT_MS = 1_000;
 
 /** A list names so many and no more: each who comes gets it, and whoever leaves and comes again has it made once more. */
 const MAX_LISTED = 500;
+/**
+ * It goes out in frames of ten, or a tenth of it: for each socket the runtime keeps a buffer as large as the largest frame
+ * that it was sent, and a send costs as much as some 50 names.
+ */
+const LISTED_A_FRAME = 10;
+const MAX_LIST_FRAMES = 10;
 
 interface Shown {
   name?: string;
@@ -219,8 +222,8 @@ export class Presence {
     return this.#version;
   }
 
-  /** Who is shown, the first `MAX_LISTED`; `undefined` while that is not known: then it is announced once it is. */
-  list(): PresentList | undefined {
+  /** Who is shown, the first `MAX_LISTED`, in frames; `undefined` while that is not known: then it is announced once it is. */
+  list(): readonly PresenceNews[] | undefined {
     if (this.#isKnown) return this.#list();
     this.#isAwaited = true;
   }
@@ -232,13 +235,19 @@ export class Presence {
     for (const { leaving } of this.#shown.values()) clearTimeout(leaving);
   }
 
-  #list(): PresentList {
+  #list(): readonly PresenceNews[] {
     const members: PresentMember[] = [];
     for (const [user_id, { name, connections }] of this.#shown) {
-      if (members.length === MAX_LISTED) return { members, members_left_out: this.#shown.size - MAX_LISTED };
+      if (members.length === MAX_LISTED) break;
       members.push(memberOf(user_id, name, Math.max(1, connections)));
     }
-    return { members };
+    const leftOut = this.#shown.size - members.length;
+    const each = Math.max(LISTED_A_FRAME, Math.ceil(members.length / MAX_LIST_FRAMES));
+    const rest: PresenceNews[] = [];
+    for (let at = each; at < members.length; at += each) {
+      rest.push({ joined: members.slice(at, at + each), already: true });
+    }
+    return [{ state: members.slice(0, each), ...(leftOut > 0 && { members_left_out: leftOut }) }, ...rest];
   }
 
   #know(): void {
@@ -249,8 +258,7 @@ export class Presence {
     this.#news.joined.clear();
     this.#news.left.clear();
     this.#knowing = new Set();
-    const { members: state, ...leftOut } = this.#list();
-    this.#options.announce({ state, ...leftOut });
+    for (const part of this.#list()) this.#options.announce(part);
   }
 
   /** Whether all that are alive have said who is on them. */

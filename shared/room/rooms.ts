@@ -10,7 +10,7 @@ import { encodeFrame } from "./encode_frame.ts";
 import { HeadChecks, MOST_AT_ONCE } from "./head_checks.ts";
 import { decodeHint, encodeEventHint, encodeHint, type Hint, roomTopic, userTopic } from "./hint.ts";
 import { PassingBudget } from "./passing_budget.ts";
-import { Presence, type PresentList } from "./presence.ts";
+import { Presence, type PresenceNews } from "./presence.ts";
 import { RingBudget } from "./ring_budget.ts";
 import { RoomCounters } from "./room_counters.ts";
 import { type Member, Room, ROOM_LIMITS, type RoomContext, type RoomLimits } from "./room.ts";
@@ -249,10 +249,10 @@ export class Rooms {
   }
 
   /**
-   * Who is in a room, over all isolates, as a list with an end; `undefined` while the others are still asked, and then the
-   * members here are sent the list once they have answered.
+   * Who is in a room, over all isolates, as frames of a list with an end; `undefined` while the others are still asked, and
+   * then the members here are sent them once they have answered.
    */
-  present(id: string): PresentList | undefined {
+  present(id: string): readonly PresenceNews[] | undefined {
     return this.#rooms.get(id)?.presence.list();
   }
 

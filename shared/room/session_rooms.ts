@@ -1,7 +1,7 @@
 import type { Timer, Timers } from "../connection/mod.ts";
 import type { Pid } from "../process/mod.ts";
 import type { Position } from "../protocol/chat_client_frames.ts";
-import type { ChatServerFrame } from "../protocol/chat_server_frames.ts";
+import type { ChatServerFrame, JoinedFrame } from "../protocol/chat_server_frames.ts";
 import type { LogEvent, RoomView, Store } from "../store/store.ts";
 import type { Member, Room } from "./room.ts";
 import type { Rooms } from "./rooms.ts";
@@ -214,16 +214,7 @@ export class SessionRooms {
     if (!this.has(view.room)) return;
     const { id, head, epoch } = room;
     const seq = Math.max(head, since ?? 0);
-    const here = rooms.present(id);
-    this.owner.tell({
-      type: "joined",
-      room: id,
-      seq,
-      epoch,
-      resumed,
-      ...here,
-      ...(ref !== undefined && { ref }),
-    });
+    this.#tellJoined({ room: id, seq, epoch, resumed, ...(ref !== undefined && { ref }) });
     if (reason !== undefined) this.owner.tell({ type: "resync", room: id, reason });
   }
 
@@ -339,17 +330,18 @@ export class SessionRooms {
       if (!this.#hasPlace) return this.#leaveOut();
       if (!rooms.makePlace([view.room])) return this.turnAway();
       const { id, epoch } = rooms.open(view);
-      const here = rooms.present(id);
-      this.owner.tell({
-        type: "joined",
-        room: id,
-        seq: since,
-        epoch,
-        resumed: false,
-        ...here,
-      });
+      this.#tellJoined({ room: id, seq: since, epoch, resumed: false });
       this.listen(view, since);
     }).catch(onError);
+  }
+
+  /** Answers `joined` with all who are there; where a frame does not hold them, they come behind it. */
+  #tellJoined(joined: Omit<JoinedFrame, "type" | "members">): void {
+    const list = this.#context.rooms.present(joined.room);
+    const { state: members } = list?.length === 1 ? list[0]! : {};
+    this.owner.tell({ type: "joined", ...joined, ...(members && { members }) });
+    if (members !== undefined) return;
+    for (const part of list ?? []) this.owner.tell({ type: "presence", room: joined.room, ...part });
   }
 
   /** The `seq` before the event that made the user a member; `undefined` where a later one ended that. */

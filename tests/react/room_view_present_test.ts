@@ -19,16 +19,11 @@ Deno.test("RoomView: of a list that is not whole it says how many more there are
   assertEquals(shown(), [["c"], 1]);
   say({ left: of("y", "z") });
   assertEquals(shown(), [["c"], 0]);
-  net.socket.say({
-    type: "joined",
-    room: "lobby",
-    seq: 10,
-    epoch: "e1",
-    resumed: false,
-    members: of("d"),
-    members_left_out: 7,
-  });
-  assertEquals(shown(), [["d"], 7]);
+  say({ state: of("d", "e"), members_left_out: 7 });
+  say({ joined: of("f"), already: true });
+  assertEquals(shown(), [["d", "e", "f"], 7]);
+  net.socket.say({ type: "joined", room: "lobby", seq: 10, epoch: "e1", resumed: false, members: of("d") });
+  assertEquals(shown(), [["d"], 0]);
   say({ state: of("e") });
   assertEquals(shown(), [["e"], 0]);
   close();

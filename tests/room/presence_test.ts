@@ -78,8 +78,8 @@ class Isolates {
 }
 
 function users(presence: Presence): [string, number][] {
-  return (presence.list()?.members ?? []).map(({ user_id, connections }): [string, number] => [user_id, connections])
-    .sort();
+  const members = (presence.list() ?? []).flatMap(({ state = [], joined = [] }) => [...state, ...joined]);
+  return members.map(({ user_id, connections }): [string, number] => [user_id, connections]).sort();
 }
 
 /** Whom the members of an isolate take for present after what they were told; who is there comes only once he has left. */
