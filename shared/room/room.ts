@@ -61,7 +61,7 @@ export const ROOM_LIMITS: RoomLimits = {
   ringCharsTotal: 16 * 1024 * 1024,
   maxReplayEvents: 5_000,
   gapWaitMs: 25,
-  batchWindowMs: 14,
+  batchWindowMs: 13,
 };
 
 /** Why a client must read the history instead of a replay. */
