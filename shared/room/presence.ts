@@ -82,11 +82,12 @@ const MAX_COLLECT_MS = 1_000;
 /** A list names so many and no more: each who comes gets it, and whoever leaves and comes again has it made once more. */
 const MAX_LISTED = 500;
 /**
- * It goes out in frames of ten, or a tenth of it: for each socket the runtime keeps a buffer as large as the largest frame
- * that it was sent, and a send costs as much as some 50 names.
+ * No frame names all: for each socket the runtime keeps a buffer as large as the largest frame that it was sent. A list goes
+ * out in frames of ten, or a tenth of it, as to send one costs as much as some 50 names.
  */
 const LISTED_A_FRAME = 10;
 const MAX_LIST_FRAMES = 10;
+const NEWS_A_FRAME = 50;
 
 interface Shown {
   name?: string;
@@ -342,16 +343,19 @@ export class Presence {
     if (joined.size === 0 && left.size === 0) return;
     const collectMs = Math.min(MAX_COLLECT_MS, COLLECT_MS + this.#shown.size);
     this.#after("news", collectMs, () => this.#announce());
-    const change = {
-      ...(joined.size > 0 && { joined: [...joined.values()] }),
-      ...(left.size > 0 && { left: [...left.values()] }),
-    };
+    const [came, went] = [[...joined.values()], [...left.values()]];
     // Only one who came alone can be spared the news: the others have to hear of each other.
     const [except] = joined.size === 1 && left.size === 0 ? this.#knowing : [];
     joined.clear();
     left.clear();
     this.#knowing = new Set();
-    this.#options.announce(change, except);
+    for (let at = 0; at < Math.max(came.length, went.length); at += NEWS_A_FRAME) {
+      const change = {
+        ...(at < came.length && { joined: came.slice(at, at + NEWS_A_FRAME) }),
+        ...(at < went.length && { left: went.slice(at, at + NEWS_A_FRAME) }),
+      };
+      this.#options.announce(change, except);
+    }
   }
 
   /** Twice within the grace of one who leaves: he may have come elsewhere, and nobody here has heard of it. */

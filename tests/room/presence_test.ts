@@ -487,9 +487,9 @@ Deno.test("lists equal the truth within three beats, however the bus drops, doub
   );
 });
 
-Deno.test("news are collected: many who come at once are one frame, and who comes and goes in it is none", async () => {
+Deno.test("news are collected: many who come and go at once are frames of fifty, and who comes and goes in between is none", async () => {
   await withClock(async (clock) => {
-    const frames: unknown[] = [];
+    const frames: [{ joined?: { user_id: string }[]; left?: { user_id: string }[] }, string | undefined][] = [];
     const presence = new Presence({
       isolateId: "A",
       firstVersion: 0,
@@ -504,12 +504,24 @@ Deno.test("news are collected: many who come at once are one frame, and who come
     assertEquals(frames, [[{ joined: [{ user_id: "u0", connections: 1 }] }, "A.0"]], "the first is news at once");
     presence.exit("u7");
     await clock.tickAsync(1_000);
-    assertEquals(frames.length, 2);
-    const [change, except] = frames[1] as [{ joined: unknown[] }, unknown];
-    assertEquals([change.joined.length, except], [198, undefined]);
+    assertEquals(frames.map(([{ joined = [] }, except]) => [joined.length, except]).slice(1), [
+      [50, undefined],
+      [50, undefined],
+      [50, undefined],
+      [48, undefined],
+    ]);
+    const came = frames.flatMap(([{ joined = [] }]) => joined.map(({ user_id }) => user_id));
+    assertEquals(came, Array.from({ length: 200 }, (_, n) => `u${n}`).filter((user) => user !== "u7"));
+    frames.length = 0;
     presence.enter("alone", "Al", "A.500");
     await clock.tickAsync(1_000);
-    assertEquals(frames[2], [{ joined: [{ user_id: "alone", name: "Al", connections: 1 }] }, "A.500"]);
+    assertEquals(frames, [[{ joined: [{ user_id: "alone", name: "Al", connections: 1 }] }, "A.500"]]);
+    frames.length = 0;
+    presence.enter("last", undefined, "A.501");
+    for (let n = 20; n < 90; n++) presence.exit(`u${n}`);
+    await clock.tickAsync(1_000);
+    const sizes = frames.map(([{ joined = [], left = [] }]) => [joined.length, left.length]);
+    assertEquals(sizes, [[1, 0], [0, 50], [0, 20]]);
     presence.close();
   });
 });
