@@ -75,7 +75,16 @@ const parts: Record<string, () => Promise<Outcome[]>> = {
   presence: () =>
     onEach(buses, (bus) => {
       const pace = { messages: 400, durationMs: 44_000, every: { kill: 2_200 } };
-      return { ...CROWD, ...pace, bus, wallClockMs: 150_000, leavers: 8, busFaults: { drop: 0.25, double: 0.1 } };
+      // Fifteen to a room, so that the list of them comes in parts.
+      return {
+        ...CROWD,
+        rooms: 4,
+        ...pace,
+        bus,
+        wallClockMs: 150_000,
+        leavers: 8,
+        busFaults: { drop: 0.25, double: 0.1 },
+      };
     }),
   herd: async () => [await herdOutcome()],
   broken: async () => {

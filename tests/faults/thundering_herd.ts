@@ -14,7 +14,8 @@ export interface HerdReport {
   readonly tooLate: number;
 }
 
-const CONNECTIONS_PER_USER = 50;
+/** As many as an isolate lets one user have. */
+const CONNECTIONS_PER_USER = 20;
 const AT_ONCE = 10;
 const BIN_MS = 100;
 
@@ -94,6 +95,9 @@ class Inbox {
   }
 }
 
-function firstFrame(socket: WebSocket): Promise<void> {
-  return new Promise((resolve) => socket.addEventListener("message", () => resolve(), { once: true }));
+async function firstFrame(socket: WebSocket): Promise<void> {
+  const { promise, resolve } = Promise.withResolvers<string>();
+  socket.addEventListener("message", ({ data }) => resolve(data), { once: true });
+  const frame = await promise;
+  if (JSON.parse(frame).type !== "connection") throw new Error(`An inbox was refused: ${frame}`);
 }
