@@ -1,4 +1,5 @@
 import { closeOnceQuiet, closeSocket, type Patience } from "./close_socket.ts";
+import { onceGone } from "./once_gone.ts";
 import { ReadPace } from "./read_pace.ts";
 import type { Timer, Timers } from "./timers.ts";
 
@@ -16,7 +17,7 @@ export interface Farewell {
   /** What the client may send meanwhile; it is dropped. */
   readonly patience: Patience;
   readonly timers: Timers;
-  /** Told what the runtime holds for the socket, now and whenever it is less; last, once, 0. */
+  /** Told what the runtime holds for the socket, now and whenever it is less; last, once it has let go of it, 0. */
   readonly held: (bytes: number) => void;
 }
 
@@ -24,7 +25,8 @@ export interface Farewell {
  * Closes a socket once its client has read what was sent to it; the close frame could not reach it sooner. Until then the
  * socket stays open, for the runtime tells no more of one that is closing: `bufferedAmount` is 0, a single frame of the
  * client, a pong is enough, brings a `close` event, and the buffer stays for as long as the TCP connection does (Deno
- * 2.1.4 and 2.9.6). No ping of the runtime ends that: it waits behind the buffer, and none is sent once it closes.
+ * 2.1.4 and 2.9.6). No ping of the runtime ends that: it waits behind the buffer, and none is sent once it closes. Once
+ * closed it counts until its client has answered, as any other: see `onceGone`.
  *
  * Where the socket breaks before and the system does not say that its connection has gone, as for a frame that is none or
  * a client that has only stopped sending, the buffer counts for two minutes more.
@@ -37,16 +39,21 @@ export function closeOnceRead(socket: WebSocket, { code, reason, patience, timer
   const look = () => {
     const unread = socket.bufferedAmount;
     if (unread < UNREAD_BYTES) {
-      end();
+      stop();
+      held(Math.max(1, unread));
+      onceGone(socket, () => held(0), timers);
       return isSending ? closeOnceQuiet(socket, code, reason, { messages, bytes }) : closeSocket(socket, code, reason);
     }
     held(unread);
     isSending = false;
     timer = timers.onBeat(pace.look(unread, timers.now, MOST_LOOK_MS), undefined, look);
   };
-  const end = () => {
+  const stop = () => {
     timers.cancel(timer);
     socket.onmessage = socket.onclose = socket.onerror = null;
+  };
+  const end = () => {
+    stop();
     held(0);
   };
   const awaitEnd = () => {

@@ -262,13 +262,13 @@ class SocketServer {
     this.#context.counters.refused(code);
     this.#log.info("connection.refused", { request_id: requestId(request), code, message, close_code: closeCode });
     if (this.#refused >= MAX_REFUSED_SOCKETS) return response;
+    const error: ErrorFrame = { type: "error", code, message };
+    const frame = this.#serve.refusalFrame === undefined ? error : this.#serve.refusalFrame(request, error);
     const protocol = selectProtocol(request.headers.get("sec-websocket-protocol"));
     const upgraded = this.#upgradeSocket(request, protocol);
     if (upgraded === undefined) return response;
     this.#refused++;
     this.#context.counters.closed(closeCode);
-    const error: ErrorFrame = { type: "error", code, message };
-    const frame = this.#serve.refusalFrame === undefined ? error : this.#serve.refusalFrame(request, error);
     sendRefusal(upgraded.socket, refusal, frame, this.#context.isolate, () => this.#refused--);
     return upgraded.response;
   }

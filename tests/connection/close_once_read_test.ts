@@ -6,7 +6,7 @@ import { Timers } from "../../shared/connection/timers.ts";
 const KIB = 1024;
 
 /** A socket that its end is about to close, and whose client has not read so much. */
-class UnreadSocket {
+class UnreadSocket extends EventTarget {
   bufferedAmount: number;
   closes: unknown[] = [];
   onmessage: ((event: MessageEvent) => void) | null = null;
@@ -14,6 +14,7 @@ class UnreadSocket {
   onclose: ((event: CloseEvent) => void) | null = null;
 
   constructor(unread: number) {
+    super();
     this.bufferedAmount = unread;
   }
 
@@ -54,7 +55,22 @@ Deno.test("a socket is closed when its client has read what there was, and is to
   clock.tick(2_500);
   socket.bufferedAmount = KIB;
   clock.tick(2_500);
-  assertEquals([socket.closes, told.at(-1), clock.countTimers()], [FAREWELL, 0, 0]);
+  clock.tick(10_000);
+  assertEquals([socket.closes, told.at(-1)], [FAREWELL, KIB], "it has not answered");
+  socket.dispatchEvent(new CloseEvent("close"));
+  assertEquals([told.at(-1), clock.countTimers()], [0, 0]);
+});
+
+Deno.test("a client that has read all and does not answer is counted for two minutes", () => {
+  using closed = closing(500 * KIB);
+  const { clock, socket, told } = closed;
+  socket.bufferedAmount = 0;
+  clock.tick(10);
+  assertEquals([socket.closes, told.at(-1)], [FAREWELL, 1]);
+  clock.tick(119_980);
+  assertEquals(told.includes(0), false);
+  clock.tick(30);
+  assertEquals([told.filter((bytes) => bytes === 0), clock.countTimers()], [[0], 0]);
 });
 
 Deno.test("a client that goes on sending is closed once it is quiet, and at once where it sends too much", () => {
@@ -65,9 +81,11 @@ Deno.test("a client that goes on sending is closed once it is quiet, and at once
     socket.onmessage!(frame);
     socket.bufferedAmount = 0;
     clock.tick(10);
-    assertEquals([socket.closes, told.at(-1)], [[], 0]);
+    assertEquals([socket.closes, told.at(-1)], [[], 1]);
     clock.tick(200);
-    assertEquals([socket.closes, clock.countTimers()], [FAREWELL, 0]);
+    assertEquals([socket.closes, told.at(-1)], [FAREWELL, 1]);
+    socket.dispatchEvent(new CloseEvent("close"));
+    assertEquals([told.at(-1), clock.countTimers()], [0, 0]);
   }
   {
     using closed = closing(500 * KIB);

@@ -1,9 +1,9 @@
-import { assertEquals, assertRejects } from "@std/assert";
+import { assert, assertEquals, assertRejects } from "@std/assert";
 import { install } from "@sinonjs/fake-timers";
-import { type ClientMessage, refuse, relayTo } from "../../shared/connection/mod.ts";
+import { type ClientMessage, type JoinMessage, refuse, relayTo } from "../../shared/connection/mod.ts";
 import type { Processes } from "../../shared/process/mod.ts";
 import { eventually } from "../support/eventually.ts";
-import { CLOSE, encodeFrame, RawSocket, TEXT } from "../support/raw_socket.ts";
+import { BINARY, CLOSE, encodeFrame, RawSocket, TEXT } from "../support/raw_socket.ts";
 import { openSocket } from "../support/socket.ts";
 import { echoing, startKernel } from "./kernel.ts";
 
@@ -248,6 +248,32 @@ Deno.test("a user keeps the place of a connection that was closed until its clie
     return (await Promise.all(codes)).every(({ code }) => code === 4700);
   });
   silent[0]![Symbol.dispose]();
+});
+
+Deno.test("a user keeps the place of a connection that was closed while much was unread until its client has answered", async () => {
+  const chunk = { type: "binary", data: new Uint8Array(32 * 1024) };
+  await using kernel = startKernel(({ processes }) => {
+    const target = processes.spawn({
+      "ws.join": ({ client_pid }: JoinMessage) => {
+        for (let n = 0; n < 400; n++) processes.send(client_pid, "ws.send", chunk);
+        processes.send(client_pid, "ws.close", { code: 4700, reason: "bye" });
+      },
+    });
+    return relayTo(target, { metadata: { user_id: "ada" } });
+  }, { maxConnectionsPerUser: 2, maxBufferedBytes: 32 * 1024 * 1024, maxBufferedBytesTotal: 1024 * 1024 * 1024 });
+  const readAll = async (raw: RawSocket) => {
+    for (let frame = await raw.nextFrame(); frame?.opcode !== CLOSE; frame = await raw.nextFrame()) assert(frame);
+  };
+  const clients = [await kernel.connectRaw(), await kernel.connectRaw()];
+  await eventually("much is unread", async () => (await kernel.health()).closing_bytes > 16 * 1024);
+  await Promise.all(clients.map(readAll));
+  await new Promise((resolve) => setTimeout(resolve, 3_000)); // It is looked at every 2.5 s at least.
+  assertEquals((await (await kernel.connect("/")).closed).code, 4429);
+  for (const client of clients) await client.sendFrame(CLOSE, new Uint8Array([0x12, 0x5c]));
+  await eventually("both places are free", async () => (await kernel.health()).closing_bytes === 0);
+  const next = await kernel.connectRaw();
+  assertEquals((await next.nextFrame())?.opcode, BINARY);
+  for (const client of [...clients, next]) client[Symbol.dispose]();
 });
 
 Deno.test("five hundred refused clients may stay; those beyond them are answered by HTTP until one goes", async () => {
