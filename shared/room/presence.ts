@@ -223,6 +223,11 @@ export class Presence {
     return this.#version;
   }
 
+  /** How often users here have come and gone, above `firstVersion`. */
+  get version(): number {
+    return this.#version;
+  }
+
   /** Who is shown, the first `MAX_LISTED`, in frames; `undefined` while that is not known: then it is announced once it is. */
   list(): readonly PresenceNews[] | undefined {
     if (this.#isKnown) return this.#list();
@@ -242,7 +247,12 @@ export class Presence {
       if (members.length === MAX_LISTED) break;
       members.push(memberOf(user_id, name, Math.max(1, connections)));
     }
-    const leftOut = this.#shown.size - members.length;
+    // The others are still to hear that these have left; of one who is back before that nobody hears anything.
+    const { left } = this.#news;
+    for (const { user_id, name } of left.values()) {
+      if (members.length < MAX_LISTED) members.push(memberOf(user_id, name, 1));
+    }
+    const leftOut = this.#shown.size + left.size - members.length;
     const each = Math.max(LISTED_A_FRAME, Math.ceil(members.length / MAX_LIST_FRAMES));
     const rest: PresenceNews[] = [];
     for (let at = each; at < members.length; at += each) {

@@ -1,7 +1,7 @@
 import type { ClientMessage, JoinMessage } from "../connection/mod.ts";
 import { ENDED, type Pid, type Processes, type Self } from "../process/mod.ts";
 import type { RoomView } from "../store/store.ts";
-import { RAW_OVERRUN, type Rooms, type UserConnection } from "./rooms.ts";
+import { NO_PLACE, RAW_OVERRUN, type Rooms, type UserConnection } from "./rooms.ts";
 
 /** What a raw session is given. */
 export interface RawSessionOptions {
@@ -30,8 +30,12 @@ export class RawSession implements UserConnection {
   }
 
   "ws.join"({ client_pid }: JoinMessage): void {
-    const { rooms, userId, view } = this.#options;
+    const { rooms, processes, userId, view } = this.#options;
     this.#pid = client_pid;
+    if (!rooms.makePlace([view.room])) {
+      processes.send(client_pid, "ws.close", { code: 1013, reason: `overloaded: ${NO_PLACE.message}` });
+      return;
+    }
     this.#joinedAt = rooms.now();
     rooms.connect(userId, this);
     rooms.joinRaw(view, client_pid, userId);

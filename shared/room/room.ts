@@ -72,7 +72,8 @@ const REPLAY_PAGE = 200;
 const REPLAY_CHARS = 128 * 1024;
 /** The same as one batch, for the runtime keeps a buffer as large as the largest frame for as long as its socket lives. */
 const REPLAY_BATCH_CHARS = 16 * 1024;
-const MAX_EARLY_EVENTS = 1_000;
+/** What does not fit is read from the store. */
+const MAX_EARLY_EVENTS = 200;
 const MAX_REMOVALS = 1_000;
 
 interface Seat {
@@ -167,6 +168,7 @@ export class Room {
     this.#seats.delete(pid);
     this.#single.delete(seat.connection);
     this.#batched.delete(seat.connection);
+    if (this.#seats.size === 0) this.#early.clear();
     return seat.member;
   }
 
@@ -338,6 +340,7 @@ export class Room {
   }
 
   #keepEarly(event: LogEvent): void {
+    if (this.#seats.size === 0) return; // Nothing is read for nobody: who comes has all of it read.
     if (this.#early.size < MAX_EARLY_EVENTS) this.#early.set(event.seq, event);
     // A bus that reorders brings what is missing within moments: reading at once would cost a call for each swap.
     this.#gapTimer ??= setTimeout(() => {

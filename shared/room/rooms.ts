@@ -108,6 +108,8 @@ export class Rooms {
   /** Ends the beats that the others know this isolate by. */
   #endBeats: (() => void) | undefined;
   #moment = 0;
+  /** Above what was told of the presence of any room that is closed: what is told of one that opens again is newer. */
+  #newVersion = 0;
 
   constructor(
     {
@@ -384,7 +386,7 @@ export class Rooms {
     const room = new Room(id, at, this.#context);
     const presence = new Presence({
       isolateId: this.#isolateId,
-      firstVersion: Date.now(),
+      firstVersion: this.#newVersion = Math.max(Date.now(), this.#newVersion + 1),
       leaveGraceMs: this.#leaveGraceMs,
       answerMs: this.#peers === undefined ? 0 : this.#bus.answerMs,
       others: () => this.#peers === undefined ? [] : this.#peers.others,
@@ -437,6 +439,7 @@ export class Rooms {
     this.#lingering.delete(id);
     const open = this.#rooms.get(id);
     if (open === undefined || !isEmpty(open)) return;
+    this.#newVersion = Math.max(this.#newVersion, open.presence.version);
     release(open);
     this.#rooms.delete(id);
     this.#restIfEmpty();

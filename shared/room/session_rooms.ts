@@ -239,6 +239,7 @@ export class SessionRooms {
     if (this.#closed) return;
     const ids = new Set(views.map(({ room }) => room));
     for (const [id, since] of [...this.#joined]) if (!ids.has(id) && since < asOf) this.drop(id);
+    if (this.#closed) return; // Who has lost the room of his connection has lost that.
     for (const id of [...this.#held?.keys() ?? []]) if (!ids.has(id)) this.#held?.delete(id);
     for (const view of views) {
       if (this.has(view.room) || this.#isLost(view.room, asOf) || !this.hears(view)) continue;

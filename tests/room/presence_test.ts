@@ -525,3 +525,35 @@ Deno.test("news are collected: many who come and go at once are frames of fifty,
     presence.close();
   });
 });
+
+Deno.test("a list names who is about to be said to have left: back before that, he is nobody's news", async () => {
+  await withClock(async (clock) => {
+    const told: string[] = [];
+    const presence = new Presence({
+      isolateId: "A",
+      firstVersion: 0,
+      leaveGraceMs: 30,
+      answerMs: 0,
+      others: () => [],
+      announce: ({ joined = [], left = [] }) => told.push(...[...joined, ...left].map(({ user_id }) => user_id)),
+      publish() {},
+    });
+    presence.ready();
+    for (let n = 0; n < 100; n++) presence.enter(`u${n}`, undefined, `A.${n}`);
+    await clock.tickAsync(1_000);
+    presence.exit("u7");
+    await clock.tickAsync(20);
+    presence.enter("new", undefined, "A.new"); // From here on news are collected for 121 ms.
+    await clock.tickAsync(50);
+    told.length = 0;
+    assertEquals(users(presence).length, 101);
+    assertEquals(presence.list()![0]!.members_left_out, undefined);
+    presence.enter("u7", undefined, "A.7");
+    await clock.tickAsync(1_000);
+    assertEquals([told, users(presence).length], [[], 101]);
+    presence.exit("u7");
+    await clock.tickAsync(1_000);
+    assertEquals([told, users(presence).length], [["u7"], 100]);
+    presence.close();
+  });
+});

@@ -279,3 +279,22 @@ Deno.test("one who joins a room that is behind the store gets what is missing at
   assertEquals(received.get("a"), [3, 4, 5]);
   r.close();
 });
+
+Deno.test("what comes early where nobody is, as in a room of raw connections, is not kept: who comes has it read", async () => {
+  const store = log(300);
+  const reads: number[] = [];
+  const counting = {
+    ...store,
+    eventsSince: (room: string, since: number, limit: number) => {
+      reads.push(since);
+      return store.eventsSince(room, since, limit);
+    },
+  };
+  const { room: r, received } = room(counting, {}, 0);
+  for (const seq of upTo(300, 2)) r.receive(store.event(seq));
+  r.join(member("a"), 0);
+  await eventually("all events came", () => received.get("a")?.length === 300, { everyMs: 1 });
+  assertEquals(received.get("a"), upTo(300));
+  assertEquals(reads, [0, 200], "none of them was kept");
+  r.close();
+});

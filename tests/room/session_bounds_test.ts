@@ -1,4 +1,4 @@
-import { assertEquals, assertRejects } from "@std/assert";
+import { assert, assertEquals, assertRejects } from "@std/assert";
 import { install } from "@sinonjs/fake-timers";
 import { memoryStore } from "../../shared/store/memory_store.ts";
 import type { Store } from "../../shared/store/store.ts";
@@ -204,3 +204,23 @@ async function aCheck(chat: ServedChat): Promise<void> {
   await other.nextOfType("joined");
   await other.close();
 }
+
+Deno.test("who loses the room of his connection has no other rooms looked up for it", async () => {
+  const store = memoryStore();
+  await store.createRoom("private", "p", undefined, [userId(1)]);
+  for (let n = 2; n <= 30; n++) await store.openDirect({ id: userId(1) }, userId(n));
+  let reads = 0;
+  const eventsSince: Store["eventsSince"] = (...args) => {
+    reads++;
+    return store.eventsSince(...args);
+  };
+  await using chat = serveChat({ store: { ...store, eventsSince }, headCheckMs: 100 });
+  await using ann = await chat.connect(1, "room=p");
+  ann.sendJson({ type: "resume", rooms: {} });
+  await ann.nextOfType("joined");
+  const before = reads;
+  await store.removeMember("p", userId(1));
+  assertEquals((await ann.closed).code, 4403);
+  await new Promise((resolve) => setTimeout(resolve, 50));
+  assert(reads - before <= 2, `${reads - before} reads`);
+});
