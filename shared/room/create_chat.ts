@@ -10,7 +10,6 @@ import { log } from "../telemetry/log.ts";
 import { gauge, type MetricFamily } from "../telemetry/metrics.ts";
 import { type RoomView, type Store, StoreUnavailable } from "../store/store.ts";
 import { type ChatContext, ChatSession, expiryOf, type SessionStart } from "./chat_session.ts";
-import { RawSession } from "./raw_session.ts";
 import { type ChatRequest, readChatRequest } from "./read_chat_request.ts";
 import type { RoomLimits } from "./room.ts";
 import { RoomCounters } from "./room_counters.ts";
@@ -92,14 +91,16 @@ export function createChat(options: ChatOptions): Chat {
       try {
         const { room, raw } = asked.value;
         if (room !== undefined && !rooms.makePlace([room])) return refuse(NO_PLACE);
+        // Few deployments have any: loaded with the first.
+        const rawSessions = raw ? await import("./raw_session.ts") : undefined;
         const view = room === undefined ? undefined : await joinRoom(context, identity, room);
         if (view?.ok === false) return refuse(view.error);
         // Asked after the join: whoever was removed meanwhile is not let in by it.
         const { views } = await rooms.roomsOf(identity.userId);
         if (room !== undefined && !views.some((view) => view.room === room)) return refuse(ROOM_NOT_FOUND);
         const metadata = { user_id: identity.userId, expires_at: expiryOf(identity) };
-        const session = raw && view !== undefined
-          ? new RawSession({ rooms, processes, userId: identity.userId, view: view.value })
+        const session = rawSessions !== undefined && view !== undefined
+          ? new rawSessions.RawSession({ rooms, processes, userId: identity.userId, view: view.value })
           : new ChatSession(context, startOf(asked.value, identity, limits, views, view?.value));
         const target = processes.spawn(session);
         return relayTo(target, { metadata, controlFrames: !raw });
