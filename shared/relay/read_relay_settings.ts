@@ -54,7 +54,7 @@ export interface OpenAiSessionSettings {
  * | `OPENAI_TOOLS` | | the tools of `functions/relay/tools.ts` that are on, by name, separated by commas |
  * | `OPENAI_CONVERSATION_MAX_ITEMS` | 500 | items of a conversation that are kept; beyond that its oldest turns go |
  * | `OPENAI_CONVERSATION_MAX_BYTES` | 128 KiB | their bytes, as JSON |
- * | `OPENAI_ANSWER_TIMEOUT_MS` | 60,000 | how long OpenAI may say nothing at all where a response is due |
+ * | `OPENAI_ANSWER_TIMEOUT_MS` | 60,000 | how long OpenAI may say nothing at all where a response was asked for |
  * | `RELAY_UPSTREAMS` | `{}` | other upstreams, as JSON: see `parseUpstreams` |
  * | `RELAY_CONNECT_TIMEOUT_MS` | 10,000 | how long an upstream may take to open |
  * | `RELAY_MAX_QUEUED_FRAMES` | 10,000 | frames that wait for a side that is slow or not open yet |

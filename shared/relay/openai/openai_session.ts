@@ -230,7 +230,7 @@ export class OpenAiSession implements Interceptor {
     return true;
   }
 
-  /** The client has asked for a response, or one began: until its end an upstream that says nothing any more is lost. */
+  /** The client has asked for a response: an upstream that says nothing from now on is lost. */
   awaitAnswer(): void {
     const asked = this.#recorder?.unanswered;
     if (asked === undefined || this.#awaiting !== undefined || this.#phase === "over") return;

@@ -14,7 +14,7 @@ export interface RecorderOptions extends SessionWriterOptions {
   readonly limits: ConversationLimits;
   /** Whether the client is not shown an item; default it is shown all. */
   hides?(item: Json): boolean;
-  /** The client has asked for a response, or one began. */
+  /** The client has asked for a response. */
   onAsked?(): void;
 }
 
@@ -213,9 +213,9 @@ export class Recorder {
     return this.#hasAppended && this.#audio("input").turn_detection == null;
   }
 
-  /** The oldest request of the client that was neither refused nor answered to its end, or of a response that began without. */
+  /** The oldest request of the client for a response that was neither begun nor refused. */
   get unanswered(): RealtimeEvent | undefined {
-    return this.#due.find((due) => !isUnasked(due))?.create;
+    return this.#due.find((due) => due.responseId === null && !isUnasked(due))?.create;
   }
 
   /** Stores what is left. `remove`: the conversation is over; `told`: the client has got all that was sent to it. */
@@ -503,7 +503,6 @@ export class Recorder {
     this.#due = [...others, { ...begun, responseId: id }];
     this.#goesOn();
     this.#save({ due: this.#due });
-    this.#onAsked();
   }
 
   /** The client takes back what it has asked for: one response, or that in the conversation. */
