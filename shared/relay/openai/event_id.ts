@@ -10,3 +10,8 @@ export function createEventId(): string {
 export function clientEventId(id: unknown): string | null {
   return typeof id === "string" && !id.startsWith(OWN_ID) ? id : null;
 }
+
+/** An id for an event of a client that has none. */
+export function createOwnId(): string {
+  return OWN_ID + createEventId();
+}

@@ -1,4 +1,4 @@
-import { createEventId } from "./event_id.ts";
+import { createEventId, createOwnId } from "./event_id.ts";
 import type { DueResponse, PendingEvent, RebuildItem, SessionRecord } from "./session_store.ts";
 import { refusalEvent } from "./refusal_event.ts";
 import type { RealtimeEvent } from "./stage.ts";
@@ -43,7 +43,12 @@ export function planRebuild(record: SessionRecord): RebuildPlan {
     creates: new Map(creates),
     notices: [...cutOff(record.due), ...untold(record, items), ...lostInput(record.pending)],
     repeated,
-    due: again.map(({ create, retries }) => ({ create, responseId: null, itemIds: [], retries: retries + 1 })),
+    due: again.map(({ create, retries }) => ({
+      create: { event_id: createOwnId(), ...create },
+      responseId: null,
+      itemIds: [],
+      retries: retries + 1,
+    })),
     lost: wanted.filter((due) => !again.includes(due)),
   };
 }

@@ -494,7 +494,9 @@ export class Recorder {
     const fitting = waiting.filter(({ create }) => mayAsk(create, response));
     const asked = fitting.find(({ create }) => hasMetadata(create, response)) ?? fitting[0] ?? waiting[0];
     const isUnexpected = asked === undefined || isUnasked(asked);
-    if (isUnexpected) this.#rivals.set(id, fitting.filter((due) => due !== asked));
+    if (asked === undefined || !isAside(asked.create)) {
+      this.#rivals.set(id, fitting.filter((due) => due !== asked && !isAside(due.create)));
+    }
     const begun = asked ?? { create: { type: "response.create" }, itemIds: [], retries: 0 };
     // Where another has begun, the one that nobody asked for did not.
     const others = this.#due.filter((due) =>
@@ -573,8 +575,7 @@ export class Recorder {
     if (pending !== undefined) {
       this.#settle(pending);
       this.#save();
-    }
-    this.#drop(({ create, responseId }) => responseId === null && create.event_id === id);
+    } else this.#dropOldest(({ create, responseId }) => responseId === null && create.event_id === id);
     return clientEventId(id) === null ? { ...event, error: { ...error, event_id: null } } : event;
   }
 

@@ -1,4 +1,4 @@
-import { assertEquals } from "@std/assert";
+import { assert, assertEquals } from "@std/assert";
 import { HAND_OVER_FRAME } from "../../../shared/protocol/relay_frames.ts";
 import { memorySessionStore } from "../../../shared/relay/openai/memory_session_store.ts";
 import { OpenAiSession } from "../../../shared/relay/openai/openai_session.ts";
@@ -481,4 +481,52 @@ Deno.test("a response that begins is the one that was asked for so: in the conve
     ["plain", "s"],
     ["aside", "t"],
   ]);
+});
+
+/** A session whose upstream has what the user said first. */
+async function answering(): Promise<Session> {
+  const session = await startSession();
+  session.upstream({ type: "session.created", session: {} });
+  session.upstream({ type: "session.updated", session: {} });
+  session.client({ type: "conversation.item.create", event_id: "item", item: user });
+  session.upstream({ type: "conversation.item.added", item: { id: "a", ...user } });
+  return session;
+}
+
+Deno.test("a request that OpenAI refused without naming it is due no longer once the next one is answered", async () => {
+  await using session = await answering();
+  session.client({ type: "response.create" });
+  session.upstream({ type: "error", error: { type: "server_error", code: null, event_id: null } });
+  session.client({ type: "response.create" });
+  session.client({ type: "response.create", response: { conversation: "none" } });
+  session.upstream({ type: "response.created", response: { id: "r", conversation_id: "c" } });
+  session.upstream({ type: "response.done", response: { id: "r", conversation_id: "c", output: [] } });
+  const { due } = await session.leave("lost");
+  assertEquals(due.map(({ create }) => create.response), [{ conversation: "none" }], "that one runs beside the others");
+});
+
+Deno.test("an error about another event does not take back the request for a response that has the same id", async () => {
+  await using session = await answering();
+  session.client({ type: "conversation.item.delete", event_id: "mine", item_id: "none" });
+  session.client({ type: "response.create", event_id: "mine" });
+  session.upstream({ type: "error", error: { code: "item_delete_invalid_item_id", event_id: "mine" } });
+  const { due } = await session.leave("lost");
+  assertEquals(due.map(({ create }) => create), [{ type: "response.create", event_id: "mine" }]);
+});
+
+Deno.test("an answer that OpenAI began by itself is asked for again as any other, by an id that no client sees", async () => {
+  const item = { id: "a", ...user };
+  const put = [{ id: "a", place: 1, item, audioMs: 0 }];
+  const due = [{ create: { type: "response.create" }, responseId: "r", itemIds: [], retries: 0 }];
+  await using session = await startSession({ before: { put, due, told: true } });
+  session.upstream({ type: "session.created", session: {} });
+  session.upstream({ type: "session.updated", session: {} });
+  session.upstream({ type: "conversation.item.added", item });
+  const asked = await eventually("it is asked for", () => session.toUpstream.find((e) => e.type === "response.create"));
+  assert(asked?.event_id?.startsWith("relay_recorded_"));
+  session.upstream({ type: "input_audio_buffer.speech_started" });
+  session.upstream({ type: "error", error: { code: "x", event_id: asked.event_id } });
+  const { error } = JSON.parse(session.toClient.findLast((text) => text.includes('"error"'))!);
+  assertEquals(error.event_id, null);
+  assertEquals((await session.leave("lost")).due, []);
 });
