@@ -131,12 +131,15 @@ function readText(env: Environment, name: string): string | undefined {
   return env[name]?.trim() || undefined;
 }
 
+/** A timer for longer than this ends at once. */
+const MOST = 2 ** 31 - 1;
+
 function readWhole<K extends string>(env: Environment, name: string, limit: K): { readonly [name in K]?: number } {
   const raw = readText(env, name);
   if (raw === undefined) return {};
   const value = Number(raw);
-  if (!Number.isSafeInteger(value) || value < 1) {
-    throw new RangeError(`Cannot start as ${name} must be a whole number >= 1: current value is "${raw}"`);
+  if (!Number.isInteger(value) || value < 1 || value > MOST) {
+    throw new RangeError(`Cannot start as ${name} must be a whole number from 1 to ${MOST}: current value is "${raw}"`);
   }
   return { [limit]: value } as { readonly [name in K]?: number };
 }

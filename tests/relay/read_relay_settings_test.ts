@@ -142,10 +142,10 @@ const wrong: { name: string; env: Record<string, string>; message: string }[] = 
     message: "url must be a ws:// or wss:// URL",
   },
   { name: "a key that no subprotocol can carry", env: { OPENAI_API_KEY: `${KEY},x` }, message: "OPENAI_API_KEY" },
-  ...["0", "-1", "1.5", "soon"].map((value) => ({
+  ...["0", "-1", "1.5", "soon", "2147483648"].map((value) => ({
     name: `the timeout ${value}`,
     env: { RELAY_CONNECT_TIMEOUT_MS: value },
-    message: `RELAY_CONNECT_TIMEOUT_MS must be a whole number >= 1: current value is "${value}"`,
+    message: `RELAY_CONNECT_TIMEOUT_MS must be a whole number from 1 to 2147483647: current value is "${value}"`,
   })),
   { name: "no number of frames", env: { RELAY_MAX_QUEUED_FRAMES: "many" }, message: "RELAY_MAX_QUEUED_FRAMES must be" },
   { name: "a bad limit of sockets", env: { MAX_BUFFERED_BYTES: "x" }, message: "MAX_BUFFERED_BYTES must be" },

@@ -223,7 +223,7 @@ Deno.test("planRebuild() creates no output without its call, and nothing of what
 });
 
 Deno.test("planRebuild() asks again for what is due, up to a number of times, and not for what was not transcribed", () => {
-  const create = { type: "response.create", response: { metadata: { a: "b" } } };
+  const create = { type: "response.create", event_id: "mine", response: { metadata: { a: "b" } } };
   const response = { create, responseId: "r", itemIds: ["i"], retries: 0 };
   const items = [kept(message("a"), 1)];
   const plan = planRebuild({ ...EMPTY_RECORD, items, due: [response, { ...response, retries: 5 }] });
