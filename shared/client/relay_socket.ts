@@ -4,6 +4,7 @@ import { AskedResponses } from "./asked_responses.ts";
 import { backoffDelayMs } from "./backoff_delay_ms.ts";
 import { Backlog, type SendData } from "./backlog.ts";
 import { randomId } from "./random_id.ts";
+import { readEvent } from "./read_event.ts";
 
 /** Where a `RelaySocket` goes, and with whose token. */
 export interface RelaySocketOptions {
@@ -53,8 +54,6 @@ export type Listener<K extends keyof WebSocketEventMap> = (this: WebSocket, even
 
 /** By which the relay takes a token, so that it is in no URL. */
 const TOKEN_PROTOCOL = "jwt-";
-/** How a frame of the relay's own begins by which it says why it closes. */
-const REFUSAL = '{"type":"error","code":';
 /** How long a relay may take to close after the farewell: its own grace is 10 s. */
 const FAREWELL_MS = 12_000;
 /** How long a relay may take to have a session again, once there is a connection: it gives OpenAI 20 s. */
@@ -68,8 +67,6 @@ const RECONNECT_DEFAULTS: Required<ReconnectOptions> = {
   messagesPerSecond: 100,
   bytesPerSecond: 1024 * 1024,
 };
-/** What the relay says once it has given a conversation to OpenAI, near the beginning of a text. */
-const SESSION_IS_THERE = '"session.updated"';
 
 /**
  * A WebSocket through the relay: the standard interface, for a client that takes a WebSocket class and knows neither of
@@ -82,15 +79,16 @@ const SESSION_IS_THERE = '"session.updated"';
  *
  * With `reconnect` it is a session at OpenAI: it names the conversation by the parameter `session` (one of its own where the
  * URL has none), and once it was open it connects again after every close that lets one, with a fresh token, while it looks
- * open to the layer above. What that sends meanwhile waits, and goes out when the relay has the session again, no faster than
- * the relay takes it, with all that is sent then behind it; what was on its way when the connection broke may be lost, as on
- * any socket. Where that may be a `response.create`, an `error` event with the code `response_unconfirmed` says so. Then come
- * `session.created` and `session.updated` once more, and the conversation goes on. It tells of this by `reconnecting` and
- * `reconnected`, which no other WebSocket has. `close()` ends the conversation too, as 1000 does; with another code it is kept
- * for an hour. What waits then is not sent.
+ * open to the layer above. What that sends meanwhile, and on the first connection before the upstream speaks, waits, and goes
+ * out when the relay has the session, which its first message shows where that is no `error`: no faster than the relay takes
+ * it, with all that is sent then behind it. What was on its way when the connection broke may be lost, as on any socket. Where
+ * that may be a `response.create`, an `error` event with the code `response_unconfirmed` says so. Then come `session.created`
+ * and `session.updated` once more, and the conversation goes on. It tells of this by `reconnecting` and `reconnected`, which no
+ * other WebSocket has. `close()` ends the conversation too, as 1000 does; with another code it is kept for an hour. What waits
+ * then is not sent.
  *
  * A token that cannot be had ends it as a failed connection does: `error`, then `close` with 1006. So does a connection that
- * does not come about in time. With `reconnect` every wait is bounded: for a token, a connection, the session on it, and for
+ * does not come about in time. With `reconnect` every wait is bounded: for a token, a connection, the session once more, and for
  * the end of one that is handed over; what takes longer counts as lost.
  *
  * ```ts
@@ -143,6 +141,11 @@ export class RelaySocket extends EventTarget implements WebSocket {
   readonly #reconnect: Required<ReconnectOptions> | undefined;
   /** Between two connections. */
   #isPaused = false;
+  /**
+   * Whether this connection has shown the session: before, the relay may refuse it with all that was sent; after a farewell
+   * it takes no more.
+   */
+  #session: "awaited" | "there" | "left" = "awaited";
   /** What waits for a connection, or for its turn on one. */
   readonly #backlog: Backlog;
   readonly #asked = new AskedResponses();
@@ -217,7 +220,7 @@ export class RelaySocket extends EventTarget implements WebSocket {
 
   set binaryType(type: BinaryType) {
     this.#binaryType = type;
-    if (this.#socket !== undefined) this.#socket.binaryType = type;
+    if (this.#socket) this.#socket.binaryType = type;
   }
 
   /**
@@ -226,7 +229,7 @@ export class RelaySocket extends EventTarget implements WebSocket {
    */
   send(data: SendData): void {
     if (this.#hasToWait) return this.#queue(data);
-    if (this.#socket !== undefined) return this.#transmit(this.#socket, data);
+    if (this.#socket) return this.#transmit(this.#socket, data);
     if (this.#stateWithoutSocket !== this.CONNECTING) return;
     throw new DOMException("Cannot send as the socket is not open yet", "InvalidStateError");
   }
@@ -237,11 +240,10 @@ export class RelaySocket extends EventTarget implements WebSocket {
       // Where the relay has no connection to hear of it, the conversation goes by itself after an hour.
       if (this.#socket?.readyState === this.OPEN) this.#socket.close(code, reason);
       this.#giveUp(new CloseEvent("close", { code, reason, wasClean: true }));
-    } else if (this.#socket !== undefined) {
+    } else if (this.#socket) {
       this.#isClosing = true;
       this.#backlog.clear();
-      if (code === undefined) this.#socket.close();
-      else this.#socket.close(code, reason);
+      this.#socket.close(code, reason);
     } else if (this.#stateWithoutSocket === this.CONNECTING) {
       this.#stateWithoutSocket = this.CLOSING;
       this.#stopWaiting();
@@ -318,14 +320,17 @@ export class RelaySocket extends EventTarget implements WebSocket {
       this.#stopWaiting();
       this.dispatchEvent(new Event("open"));
     };
-    // What still comes of the connection before is no answer of this one.
-    let isAwaited = this.#isPaused;
     socket.onmessage = ({ data, origin }) => {
       if (data === HAND_OVER_FRAME && this.#reconnect) return this.#sayFarewell(socket);
-      if (isAwaited && this.#isPaused && !this.#resume(data)) return;
-      isAwaited = false;
+      if (this.#reconnect && this.#session === "awaited") {
+        const error = readEvent(data, "error");
+        if (!error) this.#begin();
+        // One of the relay's own, after which it closes: who comes back need not hear of it.
+        else if (this.#isPaused && error.code) return;
+      }
       this.#asked.heard(data);
-      if (this.#attempts > 0 && !this.#isPaused && saysSessionIsThere(data)) this.#attempts = 0;
+      // The relay has given the conversation to OpenAI.
+      if (this.#attempts > 0 && !this.#isPaused && readEvent(data, "session.updated")) this.#attempts = 0;
       this.dispatchEvent(new MessageEvent("message", { data, origin }));
     };
     socket.onerror = (event) => {
@@ -333,7 +338,7 @@ export class RelaySocket extends EventTarget implements WebSocket {
       if (!this.#isPaused && !(wasOpen && this.#reconnect)) this.dispatchEvent(copyError(event));
     };
     socket.onclose = (event) => {
-      const close = new CloseEvent("close", { code: event.code, reason: event.reason, wasClean: event.wasClean });
+      const close = new CloseEvent("close", event);
       const goesOn = this.#isPaused || (this.#reconnect && wasOpen && !this.#isClosing);
       if (goesOn) return this.#closed(close);
       this.#stopWaiting();
@@ -347,11 +352,13 @@ export class RelaySocket extends EventTarget implements WebSocket {
     this.#resumedAt = Infinity;
     const retry = retryAfter(close.code);
     const mayRetry = retry === "retry" || (retry === "retry_with_new_token" && typeof this.#token === "function");
-    if (this.#reconnect === undefined || !mayRetry || this.#attempts >= this.#reconnect.maxAttempts) {
+    if (!this.#reconnect || !mayRetry || this.#attempts >= this.#reconnect.maxAttempts) {
       return this.#giveUp(close);
     }
-    // Before an announced hand-over all has arrived that was sent.
-    if (!this.#isPaused) this.#untold = this.#asked.takeUnconfirmed();
+    // Where an announced hand-over ends as one, all has arrived that was sent before.
+    const hasArrived = this.#session === "awaited" || (this.#session === "left" && close.code === 1012);
+    if (!hasArrived) this.#untold.push(...this.#asked.takeUnconfirmed());
+    this.#session = "awaited";
     this.#beginPause();
     if (!this.#isPaused) return; // Who heard of it has closed it.
     // A hand-over has its moment already.
@@ -366,6 +373,7 @@ export class RelaySocket extends EventTarget implements WebSocket {
     if (this.#isClosing) return;
     this.#beginPause();
     if (!this.#isPaused) return; // Who heard of it has closed it.
+    this.#session = "left";
     socket.send(HAND_OVER_FRAME);
     this.#waitAtMost(FAREWELL_MS);
   }
@@ -376,36 +384,39 @@ export class RelaySocket extends EventTarget implements WebSocket {
     this.dispatchEvent(new Event("reconnecting"));
   }
 
-  /** Whether what is sent now would overtake what waits, or go to a connection that takes no more. */
+  /** Whether what is sent now would overtake what waits, or go to a connection that takes nothing yet, or no more. */
   get #hasToWait(): boolean {
     if (this.#isPaused || !this.#backlog.isEmpty) return true;
-    return this.#reconnect !== undefined && !this.#isClosing && this.#socket?.readyState === this.CLOSING;
+    if (!this.#reconnect || this.#isClosing) return false;
+    const state = this.#socket?.readyState;
+    return state === this.CLOSING || (state === this.OPEN && this.#session === "awaited");
   }
 
   #queue(data: SendData): void {
     this.#backlog.push(data);
     if (this.#backlog.bytes <= this.#reconnect!.maxQueuedBytes) return;
     const message = "More was sent than may wait for a connection";
-    const close = new CloseEvent("close", { code: 1013, reason: `overloaded: ${message}`, wasClean: false });
+    const close = new CloseEvent("close", { code: 1013, reason: `overloaded: ${message}` });
     this.#giveUp(new ErrorEvent("error", { message }), close);
   }
 
-  /** The relay has the session again, unless its first message says why not: then it closes next. */
-  #resume(first: unknown): boolean {
-    if (typeof first === "string" && first.startsWith(REFUSAL)) return false;
+  /** The relay has the session, for the first time or again: its first message is no error. */
+  #begin(): void {
+    const isBack = this.#isPaused;
     this.#stopWaiting();
     this.#isPaused = false;
+    this.#session = "there";
     this.#resumedAt = performance.now();
     this.#backlog.begin(this.#resumedAt);
     this.#flush();
+    if (!isBack) return;
     this.dispatchEvent(new Event("reconnected"));
     for (const data of this.#untold.splice(0)) this.dispatchEvent(new MessageEvent("message", { data }));
-    return true;
   }
 
   #transmit(socket: WebSocket, data: SendData): void {
     socket.send(data);
-    if (this.#reconnect !== undefined) this.#asked.sent(data);
+    if (this.#reconnect) this.#asked.sent(data);
   }
 
   #flush(): void {
@@ -429,7 +440,7 @@ export class RelaySocket extends EventTarget implements WebSocket {
   #letGo(): void {
     const socket = this.#socket;
     this.#socket = undefined;
-    if (socket === undefined) return;
+    if (!socket) return;
     socket.onopen =
       socket.onmessage =
       socket.onerror =
@@ -458,7 +469,7 @@ export class RelaySocket extends EventTarget implements WebSocket {
 
   /** Ends it where there is no socket to do so. */
   #fail(message: string, error?: unknown): void {
-    const close = new CloseEvent("close", { code: 1006, reason: "", wasClean: false });
+    const close = new CloseEvent("close", { code: 1006 });
     if (this.#isPaused) return this.#closed(close);
     if (this.#stateWithoutSocket === this.CLOSED) return;
     this.#stopWaiting();
@@ -485,10 +496,6 @@ function relayUrl(url: string | URL, relay: string | URL | undefined, { isSessio
   }
   through.protocol = through.protocol.replace(/^http/, "ws");
   return through.href;
-}
-
-function saysSessionIsThere(data: unknown): boolean {
-  return typeof data === "string" && data.slice(0, 256).includes(SESSION_IS_THERE);
 }
 
 /** A browser's has no message, Deno's has one. */

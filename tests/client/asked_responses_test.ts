@@ -3,7 +3,9 @@ import { AskedResponses } from "../../shared/client/asked_responses.ts";
 
 const create = (eventId?: string) => JSON.stringify({ type: "response.create", event_id: eventId });
 const created = JSON.stringify({ type: "response.created", event_id: "event_1", response: { id: "resp_1" } });
-const error = (eventId: string | null) => JSON.stringify({ type: "error", error: { code: "x", event_id: eventId } });
+const error = (eventId: string | null, code = "x") =>
+  JSON.stringify({ type: "error", error: { code, event_id: eventId } });
+const ACTIVE = "conversation_already_has_active_response";
 const takenFrom = (asked: AskedResponses) => asked.takeUnconfirmed().map((text) => JSON.parse(text).error.event_id);
 
 const talks: { name: string; sent: unknown[]; heard: unknown[]; unconfirmed: (string | null)[] }[] = [
@@ -12,6 +14,25 @@ const talks: { name: string; sent: unknown[]; heard: unknown[]; unconfirmed: (st
   { name: "none that has begun", sent: [create("a")], heard: [created], unconfirmed: [] },
   { name: "the later of two", sent: [create("a"), create("b")], heard: [created], unconfirmed: ["b"] },
   { name: "none that was refused", sent: [create("a"), create("b")], heard: [error("b")], unconfirmed: ["a"] },
+  { name: "none that was refused without an id", sent: [create()], heard: [error(null, ACTIVE)], unconfirmed: [] },
+  {
+    name: "none that was lost without an id",
+    sent: [create()],
+    heard: [error(null, "response_lost")],
+    unconfirmed: [],
+  },
+  {
+    name: "one that has an id, where one without was refused",
+    sent: [create("a"), create(), create()],
+    heard: [error(null, ACTIVE)],
+    unconfirmed: ["a", null],
+  },
+  {
+    name: "the last sixteen",
+    sent: Array.from({ length: 17 }, (_, index) => create(`${index}`)),
+    heard: [],
+    unconfirmed: Array.from({ length: 16 }, (_, index) => `${index + 1}`),
+  },
   { name: "one beside an error of another event", sent: [create("a")], heard: [error("c")], unconfirmed: ["a"] },
   {
     name: "nothing else that is sent",

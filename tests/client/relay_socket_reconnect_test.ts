@@ -2,6 +2,10 @@ import { assert, assertEquals, assertMatch, assertNotEquals } from "@std/assert"
 import { type ReconnectOptions, RelaySocket } from "../../shared/client/relay_socket.ts";
 import type { SocketOptions } from "../../shared/connection/mod.ts";
 import { memorySessionStore } from "../../shared/relay/openai/memory_session_store.ts";
+import { memoryUsageStore } from "../../shared/relay/openai/memory_usage_store.ts";
+import { Meter } from "../../shared/relay/openai/meter.ts";
+import type { OpenAiSessionsOptions } from "../../shared/relay/openai/openai_sessions.ts";
+import { DEFAULT_WEIGHTS } from "../../shared/relay/openai/usage.ts";
 import { ADA, type OpenAiRelay, startOpenAiRelay, tokenOf } from "../relay/openai/start_openai_relay.ts";
 import { startOpenAiRealtime } from "../relay/openai_realtime_server/start_openai_realtime.ts";
 import { eventually } from "../support/eventually.ts";
@@ -33,9 +37,13 @@ class Session {
     this.socket.send(JSON.stringify(event));
   }
 
-  ask(text: string): void {
+  say(text: string): void {
     const item = { type: "message", role: "user", content: [{ type: "input_text", text }] };
     this.send({ type: "conversation.item.create", item });
+  }
+
+  ask(text: string): void {
+    this.say(text);
     this.send({ type: "response.create" });
   }
 
@@ -53,11 +61,11 @@ class Session {
 }
 
 /** Isolates one after another at one address, with one store. */
-async function startIsolates(sockets?: SocketOptions) {
+async function startIsolates(sockets?: SocketOptions, stages?: OpenAiSessionsOptions["stages"]) {
   const openAi = await startOpenAiRealtime();
   const store = memorySessionStore();
   const relays: OpenAiRelay[] = [];
-  const next = () => relays.push(startOpenAiRelay(openAi, { store, sockets }));
+  const next = () => relays.push(startOpenAiRelay(openAi, { store, sockets, stages }));
   next();
   const front = startTcpFront(() => relays.at(-1)!.host);
   return {
@@ -150,6 +158,35 @@ Deno.test("RelaySocket with reconnect sends what a long outage held back no fast
   session.socket.close();
   await session.tells("close 1000");
 });
+
+for (const refused of [1, 2]) {
+  Deno.test(`RelaySocket with reconnect sends nothing to a relay that refuses the session: connection ${refused}`, async () => {
+    const store = memoryUsageStore();
+    let begins = 0;
+    const begin: typeof store.begin = (...args) =>
+      ++begins === refused ? Promise.reject(new Error("The database restarts")) : store.begin(...args);
+    const limits = { dailyBudget: null, maxSessions: null };
+    const { createStage } = new Meter({ store: { ...store, begin }, limits, weights: DEFAULT_WEIGHTS });
+    await using isolates = await startIsolates(undefined, [createStage]);
+    const session = new Session(isolates.host, true);
+    session.socket.addEventListener("open", () => session.say("one"));
+    session.socket.addEventListener("reconnecting", () => session.say("two"), { once: true });
+    await session.saw("session.created", 1);
+    if (refused === 2) {
+      await session.saw("conversation.item.done", 1);
+      isolates.next();
+      isolates.relays[0]!.isolate.drain("wall_clock");
+      await session.saw("session.created", 2);
+    }
+    await eventually("all is there", () => isolates.openAi.sessions.at(-1)!.transcript.length === 2);
+    assertEquals(isolates.openAi.sessions.at(-1)!.transcript, ["user: one", "user: two"]);
+    assertEquals(session.told, ["open", "reconnecting", "reconnected"]);
+    const errors = session.events.flatMap(({ error }) => (error as { code: string } | undefined)?.code ?? []);
+    assertEquals([begins, errors], [refused + 1, ["store_unavailable"]]);
+    session.socket.close();
+    await session.tells("close 1000");
+  });
+}
 
 Deno.test("RelaySocket with reconnect ends the conversation by close(), and keeps it by another code than 1000", async () => {
   for (const [code, isKept] of [[undefined, false], [4000, true]] as const) {

@@ -242,6 +242,59 @@ Deno.test("RelaySocket: a response.create that a broken connection may have lost
   }
 });
 
+Deno.test("RelaySocket: a response.create is told of where a hand-over was announced and does not end as that", async () => {
+  for (const [code, isSafe] of [[1012, true], [1006, false], [1011, false], [undefined, false]] as const) {
+    using net = connect();
+    const errors: string[] = [];
+    net.socket.addEventListener("message", ({ data }) => {
+      const { error } = JSON.parse(data);
+      if (error !== undefined) errors.push(`${error.code} ${error.event_id}`);
+    });
+    await net.pass(0);
+    net.newest.open();
+    net.newest.say("{}");
+    net.socket.send('{"type":"response.create","event_id":"a"}');
+    net.newest.say(HAND_OVER_FRAME);
+    if (code === undefined) await net.pass(12_000);
+    else net.newest.drop(code);
+    // What the relay has is safe with it, however the tries end that follow.
+    await net.pass(1_000);
+    net.newest.open();
+    net.newest.drop(1006);
+    await net.pass(2_000);
+    net.newest.open();
+    net.newest.say("{}");
+    assertEquals(errors, isSafe ? [] : ["response_unconfirmed a"]);
+    net.socket.close();
+    net.newest.drop(1000);
+  }
+});
+
+Deno.test("RelaySocket: what comes before the session is shown waits, and is not sent behind a farewell", async () => {
+  using net = connect();
+  await net.pass(0);
+  net.newest.open();
+  net.socket.send("one");
+  net.newest.say('{"event_id":"event_1","type":"error","error":{"code":"x"}}');
+  assertEquals([net.newest.sent, net.told], [[], ["open", "message"]]);
+  net.newest.say(HAND_OVER_FRAME);
+  net.newest.say(CREATED);
+  assertEquals(net.newest.sent, [HAND_OVER_FRAME]);
+  net.newest.drop(1012);
+  await net.pass(0);
+  net.newest.open();
+  net.newest.say('{"type":"error","code":"overloaded"}');
+  assertEquals(net.newest.sent, []);
+  net.newest.drop(1013);
+  await net.pass(2_000);
+  net.newest.open();
+  net.newest.say(CREATED);
+  assertEquals(net.newest.sent, ["one"]);
+  assertEquals(net.told, ["open", "message", "reconnecting", "message", "reconnected", "message"]);
+  net.socket.close();
+  net.newest.drop(1000);
+});
+
 const CREATED = '{"type":"session.created","event_id":"event_1"}';
 const UPDATED = '{"event_id":"event_2","type":"session.updated","session":{}}';
 
