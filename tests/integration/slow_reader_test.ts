@@ -1,15 +1,18 @@
 import { assert, assertEquals } from "@std/assert";
 import { relayTo } from "../../shared/connection/mod.ts";
 import { eventually } from "../support/eventually.ts";
-import { BINARY, type RawSocket, TEXT } from "../support/raw_socket.ts";
+import { BINARY, CLOSE, type RawSocket, TEXT } from "../support/raw_socket.ts";
 import { type Kernel, startKernel } from "../connection/kernel.ts";
 
 const MIB = 1024 * 1024;
 const PONG = 10;
 
-/** Reads what there is to its end, until nothing is held for the client. */
+/** Reads what there is to its end and answers it, until nothing is held for the client. */
 async function readAll(kernel: Kernel, ...clients: RawSocket[]): Promise<void> {
-  for (const client of clients) assertEquals(await client.nextClose(), { code: 1013, reason: "slow_reader" });
+  for (const client of clients) {
+    assertEquals(await client.nextClose(), { code: 1013, reason: "slow_reader" });
+    await client.sendFrame(CLOSE, new Uint8Array([0x03, 0xf5]));
+  }
   await eventually("nothing is held", async () => (await kernel.health()).closing_bytes === 0);
 }
 
