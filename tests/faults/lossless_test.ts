@@ -9,8 +9,7 @@ const needs = { redis: ["postgresql", "redis-server"], realtime: ["postgresql"] 
 const scenario: Omit<Scenario, "seed" | "bus"> = {
   isolates: 2,
   wallClockMs: 8_000,
-  // More than ten to a room, so that a list of them comes in parts.
-  clients: 18,
+  clients: 8,
   rooms: 3,
   roomsPerClient: 2,
   messages: 300,
