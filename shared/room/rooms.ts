@@ -384,9 +384,10 @@ export class Rooms {
     const known = this.#rooms.get(id);
     if (known !== undefined) return known;
     const room = new Room(id, at, this.#context);
+    this.#newVersion = Math.max(Date.now(), this.#newVersion + 1);
     const presence = new Presence({
       isolateId: this.#isolateId,
-      firstVersion: this.#newVersion = Math.max(Date.now(), this.#newVersion + 1),
+      firstVersion: this.#newVersion,
       leaveGraceMs: this.#leaveGraceMs,
       answerMs: this.#peers === undefined ? 0 : this.#bus.answerMs,
       others: () => this.#peers === undefined ? [] : this.#peers.others,

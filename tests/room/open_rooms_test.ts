@@ -1,15 +1,9 @@
 /** An isolate holds so many rooms and no more: whoever needs another one is sent to another isolate. */
-import { assertEquals, fail as failTest } from "@std/assert";
-import { memoryBus } from "../../shared/bus/memory_bus.ts";
-import { Peers } from "../../shared/isolate/peers.ts";
-import { Processes } from "../../shared/process/mod.ts";
-import { Rooms } from "../../shared/room/rooms.ts";
-import { memoryStore } from "../../shared/store/memory_store.ts";
+import { assertEquals } from "@std/assert";
 import { eventually } from "../support/eventually.ts";
 import { serveChat, type ServedChat, userId } from "../support/serve_chat.ts";
 import { openSocket } from "../support/socket.ts";
 
-const fail = (error: unknown) => failTest(String(error));
 const OVERLOADED = { code: 1013, reason: "overloaded: This isolate has all the rooms it takes: connect again" };
 
 /** How a connection that is not taken is closed. */
@@ -87,35 +81,4 @@ Deno.test("raw connections that come together to different rooms get no more pla
   assertEquals(all.map(({ end }) => end).filter((end) => end !== "open"), [OVERLOADED, OVERLOADED]);
   assertEquals(chat.rooms(), 2);
   for (const { socket } of all) await socket.close();
-});
-
-Deno.test("a room that changed more than once a millisecond, and was closed, is heard of again as it opens", async () => {
-  const bus = memoryBus();
-  const store = memoryStore();
-  const isolate = (isolateId: string) => {
-    const processes = new Processes({ isolateId });
-    const peers = new Peers({ isolateId, broadcast: bus });
-    const rooms = new Rooms({ store, bus, processes, peers, lingerMs: 200, leaveGraceMs: 0, onError: fail });
-    rooms.connect(userId(9), { pid: `${isolateId}.9`, roomsChanged() {} });
-    return rooms;
-  };
-  const [a, b] = [isolate("A"), isolate("B")];
-  const joined = await store.join({ id: userId(1) }, "r", { createRooms: true });
-  if (!joined.ok) throw new Error(joined.error.message);
-  const view = joined.value;
-  const enter = (rooms: Rooms, pid: string) => {
-    rooms.join(rooms.open(view), { pid, userId: pid, batch: false, present: true, removed() {} }, view.head);
-  };
-  const seen = () =>
-    b.present("r")?.flatMap(({ state = [], joined = [] }) => [...state, ...joined]).map((m) => m.user_id);
-  enter(b, "B.1");
-  for (let n = 0; n < 3_000; n++) {
-    enter(a, "A.1");
-    a.leave("r", "A.1");
-  }
-  await eventually("the room is closed on the one", () => a.count === 0);
-  enter(a, "A.2");
-  await eventually("the other one sees who came back there", () => seen()?.toSorted().join() === "A.2,B.1");
-  a.close();
-  b.close();
 });

@@ -2,7 +2,7 @@ import { assert, assertEquals } from "@std/assert";
 import FakeTimers from "@sinonjs/fake-timers";
 import fc from "fast-check";
 import { seededRandom } from "../support/seeded_random.ts";
-import { Presence, type PresenceHint } from "../../shared/room/presence.ts";
+import { Presence, type PresenceHint, type PresenceOptions } from "../../shared/room/presence.ts";
 
 /** The presence of one room on several isolates, joined by a bus that `fate` decides about: 0 drops, 2 doubles, 1 delivers. */
 class Isolates {
@@ -75,6 +75,14 @@ class Isolates {
       for (let copy = 0; copy < copies; copy++) setTimeout(() => presence.hear(from, hint), delayMs * (copy + 1));
     }
   }
+}
+
+/** The presence of a room on isolate A, which is ready and, if not told otherwise, alone. */
+function readyPresence(options: Partial<PresenceOptions>): Presence {
+  const alone = { isolateId: "A", firstVersion: 0, leaveGraceMs: 0, answerMs: 0, others: () => [] };
+  const presence = new Presence({ ...alone, announce() {}, publish() {}, ...options });
+  presence.ready();
+  return presence;
 }
 
 function users(presence: Presence): [string, number][] {
@@ -394,16 +402,11 @@ Deno.test("after a loss that nobody used to leave, nobody is said to have left",
 Deno.test("who changes often is told of in hints of bounded size, and asked for only by who missed more", async () => {
   await withClock(async (clock) => {
     const sizes: number[] = [];
-    const presence = new Presence({
-      isolateId: "A",
-      firstVersion: 0,
+    const presence = readyPresence({
       leaveGraceMs: 1_000,
-      answerMs: 0,
       others: () => ["B"],
-      announce() {},
       publish: (hint) => "users" in hint && sizes.push(hint.users!.length),
     });
-    presence.ready();
     for (let n = 0; n < 1_000; n++) {
       presence.enter(`u${n}`, undefined, `A.${n}`);
       if (n % 10 === 9) await clock.tickAsync(10);
@@ -490,16 +493,7 @@ Deno.test("lists equal the truth within three beats, however the bus drops, doub
 Deno.test("news are collected: many who come and go at once are frames of fifty, and who comes and goes in between is none", async () => {
   await withClock(async (clock) => {
     const frames: [{ joined?: { user_id: string }[]; left?: { user_id: string }[] }, string | undefined][] = [];
-    const presence = new Presence({
-      isolateId: "A",
-      firstVersion: 0,
-      leaveGraceMs: 0,
-      answerMs: 0,
-      others: () => [],
-      announce: (change, except) => frames.push([change, except]),
-      publish() {},
-    });
-    presence.ready();
+    const presence = readyPresence({ announce: (change, except) => frames.push([change, except]) });
     for (let n = 0; n < 200; n++) presence.enter(`u${n}`, undefined, `A.${n}`);
     assertEquals(frames, [[{ joined: [{ user_id: "u0", connections: 1 }] }, "A.0"]], "the first is news at once");
     presence.exit("u7");
@@ -529,16 +523,10 @@ Deno.test("news are collected: many who come and go at once are frames of fifty,
 Deno.test("a list names who is about to be said to have left: back before that, he is nobody's news", async () => {
   await withClock(async (clock) => {
     const told: string[] = [];
-    const presence = new Presence({
-      isolateId: "A",
-      firstVersion: 0,
+    const presence = readyPresence({
       leaveGraceMs: 30,
-      answerMs: 0,
-      others: () => [],
       announce: ({ joined = [], left = [] }) => told.push(...[...joined, ...left].map(({ user_id }) => user_id)),
-      publish() {},
     });
-    presence.ready();
     for (let n = 0; n < 100; n++) presence.enter(`u${n}`, undefined, `A.${n}`);
     await clock.tickAsync(1_000);
     presence.exit("u7");

@@ -3,9 +3,11 @@ import type { SubscribeOptions } from "../../shared/bus/bus.ts";
 import { memoryBus } from "../../shared/bus/memory_bus.ts";
 import type { SendMessage } from "../../shared/connection/mod.ts";
 import { Peers } from "../../shared/isolate/peers.ts";
+import { Processes } from "../../shared/process/mod.ts";
 import { RingBudget } from "../../shared/room/ring_budget.ts";
 import { RoomCounters } from "../../shared/room/room_counters.ts";
 import { type Member, Room, ROOM_LIMITS } from "../../shared/room/room.ts";
+import { Rooms } from "../../shared/room/rooms.ts";
 import { type MemoryStore, memoryStore } from "../../shared/store/memory_store.ts";
 import { eventually } from "../support/eventually.ts";
 import { serveChat, type ServedChat, userId } from "../support/serve_chat.ts";
@@ -311,6 +313,47 @@ Deno.test("a beat reminds of who came where all that was told of him is lost", a
   await using _eve = await one.connect(3, "room=r");
   await eventually("bob sees eve", () => waiting(bob).some(({ joined }) => joined?.[0]?.user_id === userId(3)));
   assertEquals(reminders, 0, "none of them is a text of its own");
+});
+
+Deno.test("a room that changed more than once a millisecond, and was closed, is heard of again as it opens", async () => {
+  const bus = memoryBus();
+  const store = memoryStore();
+  const errors: unknown[] = [];
+  const isolate = (isolateId: string) => {
+    const processes = new Processes({ isolateId });
+    const peers = new Peers({ isolateId, broadcast: bus });
+    const rooms = new Rooms({
+      store,
+      bus,
+      processes,
+      peers,
+      lingerMs: 200,
+      leaveGraceMs: 0,
+      onError: (error) => errors.push(error),
+    });
+    rooms.connect(userId(9), { pid: `${isolateId}.9`, roomsChanged() {} });
+    return rooms;
+  };
+  const [a, b] = [isolate("A"), isolate("B")];
+  const joined = await store.join({ id: userId(1) }, "r", { createRooms: true });
+  if (!joined.ok) throw new Error(joined.error.message);
+  const view = joined.value;
+  const enter = (rooms: Rooms, pid: string) => {
+    rooms.join(rooms.open(view), { pid, userId: pid, batch: false, present: true, removed() {} }, view.head);
+  };
+  const seen = () =>
+    b.present("r")?.flatMap(({ state = [], joined = [] }) => [...state, ...joined]).map((m) => m.user_id);
+  enter(b, "B.1");
+  for (let n = 0; n < 3_000; n++) {
+    enter(a, "A.1");
+    a.leave("r", "A.1");
+  }
+  await eventually("the room is closed on the one", () => a.count === 0);
+  enter(a, "A.2");
+  await eventually("the other one sees who came back there", () => seen()?.toSorted().join() === "A.2,B.1");
+  a.close();
+  b.close();
+  assertEquals(errors, []);
 });
 
 Deno.test("presence shows no ghost of an isolate that died while nobody was here", async () => {
