@@ -489,10 +489,10 @@ Deno.test("a side that does not read what the other sent before it closed is wai
 
 Deno.test("a pipe whose upstream has opened in time outlives the time it had for that", async () => {
   await using upstream = startStandIn();
-  await using relay = startRelay([{ url: upstream.socketUrl }], { limits: { connectTimeoutMs: 50 } });
+  await using relay = startRelay([{ url: upstream.socketUrl }], { limits: { connectTimeoutMs: 1_500 } });
   await using client = await relay.connect();
   await upstream.next();
-  await new Promise((resolve) => setTimeout(resolve, 100));
+  await new Promise((resolve) => setTimeout(resolve, 1_600));
   client.send("still there");
   assertEquals(await client.next(), "still there");
 });
